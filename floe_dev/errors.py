@@ -1,0 +1,195 @@
+"""The one exception base, the stable error codes and the exit codes.
+
+Every failure a user can meet has a code (`FLOE1203`), a title, an explanation that `floe explain` prints, and the exit
+code of the process. Raising is `raise FloeError(Code.X, "what is wrong", why=..., fix=..., where=...)`.
+
+Code ranges: 1xxx project and configuration, 2xxx supervisor and services, 3xxx catalog and provisioning, 4xxx dbt,
+5xxx Dagster and runs, 6xxx SQL and tables, 9xxx the machine (Python, disk, permissions).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from pathlib import Path
+from typing import Any
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every `floe` command; distinct, documented, stable."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    CONFIG = 3
+    NOT_RUNNING = 4
+    TIMEOUT = 5
+    SERVICE_FAILED = 6
+    RUN_FAILED = 7
+    PORT = 8
+    MACHINE = 9
+    BUSY = 10
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a code means, independent of one occurrence."""
+
+    number: int
+    title: str
+    explanation: str
+    exit_code: ExitCode = ExitCode.FAILED
+
+
+class Code(Enum):
+    """The registry of error codes; a code is never reused for another meaning."""
+
+    # 1xxx: project and configuration
+    NO_PROJECT = Kind(
+        1001,
+        "no project found",
+        "floe looks for floe.yaml from the working directory upwards. Run the command inside a project, name one with "
+        "--project, or make a new one with `floe init`.",
+        ExitCode.CONFIG,
+    )
+    YAML_SYNTAX = Kind(
+        1101, "a YAML file does not parse", "The file is not valid YAML at the place named.", ExitCode.CONFIG
+    )
+    CONFIG_FILE_UNREADABLE = Kind(
+        1102,
+        "a configuration file cannot be read",
+        "The file is missing, is not a regular file, is not UTF-8, or its permissions keep floe from reading it.",
+        ExitCode.CONFIG,
+    )
+    UNKNOWN_KEY = Kind(
+        1201,
+        "unknown key in a configuration file",
+        "Unknown keys are refused, since a misspelt key would otherwise be ignored in silence.",
+        ExitCode.CONFIG,
+    )
+    INVALID_VALUE = Kind(
+        1202, "invalid value in a configuration file", "The value is not what the key takes.", ExitCode.CONFIG
+    )
+    SECRET_MISSING = Kind(
+        1203,
+        "a secret_ref cannot be resolved",
+        "A secret_ref such as polaris-client-id is looked up as the environment variable POLARIS_CLIENT_ID, "
+        "then as the file /var/run/secrets/polaris-client-id.",
+        ExitCode.CONFIG,
+    )
+    UNKNOWN_REFERENCE = Kind(
+        1204,
+        "a logical name is not defined",
+        "floe.yaml refers to storage, catalogs and compute by names that platform.yaml defines.",
+        ExitCode.CONFIG,
+    )
+    UNKNOWN_STACK = Kind(
+        1205, "no such stack", "A stack is a YAML file in stacks/, the project's or floe's own.", ExitCode.CONFIG
+    )
+    # 9xxx: the machine
+    INTERNAL = Kind(9999, "a defect in floe", "This should not happen; please report it with the log file named.")
+
+    @property
+    def kind(self) -> Kind:
+        """The kind behind this code."""
+        return self.value
+
+    @property
+    def id(self) -> str:
+        """The printed form, such as FLOE1203."""
+        return f"FLOE{self.value.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> Code:
+        """The code named by `FLOE1203` or `1203`, whatever its case; ValueError if there is none."""
+        digits = text.strip().upper().removeprefix("FLOE")
+        for code in cls:
+            if str(code.value.number) == digits:
+                return code
+        raise ValueError(text)
+
+
+@dataclass(frozen=True)
+class Where:
+    """The place of an error: a file, and inside it line, column (both from 1) and key path, as far as known."""
+
+    file: Path | str
+    line: int | None = None
+    column: int | None = None
+    key: str | None = None
+
+    def __str__(self) -> str:
+        place = str(self.file)
+        if self.line is not None:
+            place += f":{self.line}"
+            if self.column is not None:
+                place += f":{self.column}"
+        return f"{place} ({self.key})" if self.key else place
+
+
+class FloeError(Exception):
+    """An error told to the user: what is wrong, where, why, and the one command or edit that mends it."""
+
+    def __init__(
+        self,
+        code: Code,
+        what: str,
+        *,
+        why: str | None = None,
+        fix: str | None = None,
+        where: Where | None = None,
+        detail: tuple[str, ...] = (),
+    ) -> None:
+        """Keep the parts; `detail` holds further lines such as the last lines of a log."""
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.why = why
+        self.fix = fix
+        self.where = where
+        self.detail = detail
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of a process that ends with this error."""
+        return self.code.kind.exit_code
+
+    def __str__(self) -> str:
+        lines = [f"{self.code.id}: {self.what}"]
+        if self.where is not None:
+            lines.append(f"  at: {self.where}")
+        if self.why:
+            lines.append(f"  why: {self.why}")
+        lines.extend(f"  | {line}" for line in self.detail)
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready form; `from_json` reads it back (the supervisor sends errors over its socket)."""
+        where = self.where
+        return {
+            "code": self.code.id,
+            "what": self.what,
+            "why": self.why,
+            "fix": self.fix,
+            "where": None
+            if where is None
+            else {"file": str(where.file), "line": where.line, "column": where.column, "key": where.key},
+            "detail": list(self.detail),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> FloeError:
+        """The error that `to_json` wrote."""
+        where = data.get("where")
+        return cls(
+            Code.parse(data["code"]),
+            data["what"],
+            why=data.get("why"),
+            fix=data.get("fix"),
+            where=Where(**where) if where else None,
+            detail=tuple(data.get("detail") or ()),
+        )

@@ -1,0 +1,63 @@
+"""Where a project keeps what: the one place that knows the names inside `.floe/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one project; `root` holds floe.yaml, everything floe writes is below `root/.floe`."""
+
+    root: Path
+
+    @property
+    def state_dir(self) -> Path:
+        """Everything floe writes; carries its own .gitignore; `floe reset` empties it."""
+        return self.root / ".floe"
+
+    @property
+    def state_file(self) -> Path:
+        """What the supervisor knows: stack, ports, versions, pids (0600)."""
+        return self.state_dir / "state.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held (flock) by the supervisor for its whole life: one per project."""
+        return self.state_dir / "supervisor.lock"
+
+    @property
+    def secrets_file(self) -> Path:
+        """Generated credentials (0600, JSON)."""
+        return self.state_dir / "secrets.json"
+
+    @property
+    def logs_dir(self) -> Path:
+        """One `<service>.log` each."""
+        return self.state_dir / "logs"
+
+    @property
+    def catalog_dir(self) -> Path:
+        """The embedded catalog's SQLite database."""
+        return self.state_dir / "catalog"
+
+    @property
+    def warehouse_dir(self) -> Path:
+        """The embedded stack's data files."""
+        return self.state_dir / "warehouse"
+
+    @property
+    def dagster_home(self) -> Path:
+        """DAGSTER_HOME: dagster.yaml, workspace.yaml, run and event storage."""
+        return self.state_dir / "dagster"
+
+    @property
+    def dbt_dir(self) -> Path:
+        """Generated profiles.yml, dbt's target and logs."""
+        return self.state_dir / "dbt"
+
+    @property
+    def overlay_file(self) -> Path:
+        """Observed endpoints laid over the user's platform.yaml (a replaced port)."""
+        return self.state_dir / "platform.yaml"
