@@ -54,6 +54,18 @@ class Code(Enum):
         "--project, or make a new one with `floe init`.",
         ExitCode.CONFIG,
     )
+    SEVERAL_STACKS = Kind(
+        1002,
+        "several stacks are running",
+        "Outside a project, floe works on the only stack that is running; with several it asks which one.",
+        ExitCode.CONFIG,
+    )
+    FOLDER_IN_USE = Kind(
+        1003,
+        "the folder is not empty",
+        "`floe init` never overwrites files. Give it a new or an empty folder.",
+        ExitCode.CONFIG,
+    )
     YAML_SYNTAX = Kind(
         1101, "a YAML file does not parse", "The file is not valid YAML at the place named.", ExitCode.CONFIG
     )
@@ -88,7 +100,36 @@ class Code(Enum):
     UNKNOWN_STACK = Kind(
         1205, "no such stack", "A stack is a YAML file in stacks/, the project's or floe's own.", ExitCode.CONFIG
     )
+    # 6xxx: SQL and tables
+    SQL_FAILED = Kind(
+        6001,
+        "DuckDB refused the statement",
+        "The message is DuckDB's own. Tables are found as namespace.table (`floe tables` lists them); the statement runs "
+        "with the rights of the principal chosen, and the reader principal cannot write.",
+    )
+    NO_SUCH_TABLE = Kind(
+        6002, "no such table", "The catalog has no table of that name, or the principal may not see it."
+    )
+    NO_SUCH_SNAPSHOT = Kind(
+        6003,
+        "no such snapshot",
+        "A snapshot is named by its id, by its number in `floe tables show` (1 is the first), or as `current`, "
+        "`previous` or `first`. Expired snapshots are gone.",
+    )
     # 9xxx: the machine
+    DISK_FULL = Kind(9101, "no space left", "The file system is full, or a quota is used up.", ExitCode.MACHINE)
+    READ_ONLY = Kind(
+        9102,
+        "the file system is read-only",
+        "floe keeps its state in .floe/ inside the project, so the project must be on a writable file system.",
+        ExitCode.MACHINE,
+    )
+    NO_PERMISSION = Kind(
+        9103,
+        "no permission for a file or folder",
+        "floe writes only inside the project's .floe/ folder, with the rights of the user who started it.",
+        ExitCode.MACHINE,
+    )
     INTERNAL = Kind(9999, "a defect in floe", "This should not happen; please report it with the log file named.")
 
     @property
