@@ -100,12 +100,26 @@ class Code(Enum):
     UNKNOWN_STACK = Kind(
         1205, "no such stack", "A stack is a YAML file in stacks/, the project's or floe's own.", ExitCode.CONFIG
     )
+    # 3xxx: catalog and provisioning
+    CATALOG_UNREACHABLE = Kind(
+        3001,
+        "the catalog does not answer",
+        "Nothing answers at the catalog's address, or it closed the connection. `floe status` shows whether its service "
+        "runs, `floe logs catalog` what it last said.",
+        ExitCode.SERVICE_FAILED,
+    )
+    CATALOG_REFUSED = Kind(
+        3002,
+        "the catalog refused a request",
+        "The catalog answered with an error: the principal lacks a privilege, the credentials are not its own, or the "
+        "request is one it does not know.",
+    )
     # 6xxx: SQL and tables
     SQL_FAILED = Kind(
         6001,
         "DuckDB refused the statement",
-        "The message is DuckDB's own. Tables are found as namespace.table (`floe tables` lists them); the statement runs "
-        "with the rights of the principal chosen, and the reader principal cannot write.",
+        "The message is DuckDB's own. Tables are found as namespace.table (`floe tables` lists them); "
+        "the statement runs with the rights of the principal chosen, and the reader principal cannot write.",
     )
     NO_SUCH_TABLE = Kind(
         6002, "no such table", "The catalog has no table of that name, or the principal may not see it."
