@@ -104,8 +104,8 @@ class Code(Enum):
     CATALOG_UNREACHABLE = Kind(
         3001,
         "the catalog does not answer",
-        "Nothing answers at the catalog's address, or it closed the connection. `floe status` shows whether its service "
-        "runs, `floe logs catalog` what it last said.",
+        "Nothing answers at the catalog's address, or it closed the connection. `floe status` shows whether its "
+        "service runs, `floe logs catalog` what it last said.",
         ExitCode.SERVICE_FAILED,
     )
     CATALOG_REFUSED = Kind(
