@@ -57,3 +57,15 @@ class Service(Model):
     probe: Probe | None = None
     restart: RestartPolicy = RestartPolicy()
     stop_grace_seconds: float = 5.0
+
+
+class Stack(Model):
+    """A stack as declared by a file in stacks/: its services, and which of them answers the catalog API."""
+
+    name: str
+    description: str = ""
+    services: tuple[Service, ...] = ()
+    #: The service that answers Polaris's catalog and management API; None where platform.yaml names a remote one.
+    catalog_service: str | None = None
+    #: Whether floe creates catalog, namespaces, principals and grants.
+    provision: bool = False

@@ -1,0 +1,87 @@
+"""The generated credentials of one stack: `.floe/secrets.json` (0600)."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+
+from floe_dev.config.private import write_private
+from floe_dev.errors import Code, FloeError, Where
+from floe_dev.model.base import Model
+from floe_dev.model.connection import Credential
+from floe_dev.model.layout import Layout
+
+SERVICE_PRINCIPAL = "floe"
+READER_PRINCIPAL = "reader"
+
+
+class StackSecrets(Model):
+    """Root's credential, the key that signs the embedded catalog's tokens, and each principal's credential."""
+
+    root: Credential
+    signing_key: SecretStr
+    principals: dict[str, Credential] = Field(default_factory=dict)
+
+    @classmethod
+    def generate(cls) -> StackSecrets:
+        """New random credentials: 256 bits each."""
+        return cls(
+            root=Credential(client_id="root", client_secret=SecretStr(secrets.token_urlsafe(32))),
+            signing_key=SecretStr(secrets.token_hex(32)),
+        )
+
+    def with_principal(self, name: str, credential: Credential) -> StackSecrets:
+        """A copy that also knows `name`'s credential."""
+        return self.model_copy(update={"principals": {**self.principals, name: credential}})
+
+
+def load_secrets(layout: Layout) -> StackSecrets | None:
+    """The stack's credentials, None before the first `up`; raises FloeError 1102 where the file is damaged."""
+    try:
+        text = layout.secrets_file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _damaged(layout, error.strerror or str(error)) from error
+    try:
+        return StackSecrets.model_validate(json.loads(text))
+    except (ValueError, ValidationError) as error:
+        raise _damaged(layout, f"not what floe wrote ({type(error).__name__})") from None
+
+
+def save_secrets(layout: Layout, stack_secrets: StackSecrets) -> None:
+    """Write the credentials atomically, 0600."""
+    write_private(layout.secrets_file, json.dumps(_plain(stack_secrets), indent=1))
+
+
+def load_or_create_secrets(layout: Layout) -> StackSecrets:
+    """The stack's credentials, generated and stored on first use."""
+    known = load_secrets(layout)
+    if known is None:
+        known = StackSecrets.generate()
+        save_secrets(layout, known)
+    return known
+
+
+def _plain(stack_secrets: StackSecrets) -> dict[str, Any]:
+    def credential(value: Credential) -> dict[str, str]:
+        return {"client_id": value.client_id, "client_secret": value.client_secret.get_secret_value()}
+
+    return {
+        "root": credential(stack_secrets.root),
+        "signing_key": stack_secrets.signing_key.get_secret_value(),
+        "principals": {name: credential(value) for name, value in stack_secrets.principals.items()},
+    }
+
+
+def _damaged(layout: Layout, why: str) -> FloeError:
+    return FloeError(
+        Code.CONFIG_FILE_UNREADABLE,
+        "the stack's credentials cannot be read",
+        why=why,
+        fix="floe reset",
+        where=Where(layout.secrets_file),
+    )
