@@ -144,7 +144,7 @@ def _construct(
 
 
 def validate(model: type[M], source: YamlSource) -> M:
-    """`source` as `model`; all problems of the file in one FloeError (1201 if the first is an unknown key, else 1202)."""
+    """`source` as `model`; all problems in one FloeError (1201 if the first is an unknown key, else 1202)."""
     try:
         return model.model_validate(source.data)
     except ValidationError as error:
