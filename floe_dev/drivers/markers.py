@@ -1,0 +1,68 @@
+"""Ownership of processes: each one we start carries FLOE_INSTANCE in its environment, and only those are ever ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_PROC = Path("/proc/self")
+
+#: Environment variable that marks every process of one stack; its value is the stack's instance id.
+MARKER = "FLOE_INSTANCE"
+
+
+def marked(instance: str) -> list[int]:
+    """Pids of this user's living processes that carry `instance`, this process left out."""
+    needle = f"{MARKER}={instance}".encode()
+    return [pid for pid, environ in _environments() if pid != os.getpid() and needle in environ.split(b"\0")]
+
+
+def _environments() -> Iterator[tuple[int, bytes]]:
+    if _PROC.is_dir():
+        for entry in os.listdir("/proc"):  # noqa: PTH208 - ten times cheaper than Path.iterdir over all of /proc
+            if entry.isdigit():
+                with contextlib.suppress(OSError):
+                    yield int(entry), Path(f"/proc/{entry}/environ").read_bytes()
+        return
+    import psutil
+
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            environ = process.environ()
+            yield process.pid, b"\0".join(f"{k}={v}".encode() for k, v in environ.items())
+
+
+def kill_marked(instance: str, *, grace_seconds: float = 0.0, spare: frozenset[int] = frozenset()) -> list[int]:
+    """End every process that carries `instance`: SIGTERM, then SIGKILL after the grace; returns the pids found."""
+    found: set[int] = set()
+    deadline = time.monotonic() + grace_seconds
+    number = signal.SIGTERM if grace_seconds > 0 else signal.SIGKILL
+    signalled: set[int] = set()
+    give_up = deadline + 5.0
+    while alive := [pid for pid in marked(instance) if pid not in spare and not is_zombie(pid)]:
+        now = time.monotonic()
+        if now > give_up:
+            break
+        if now >= deadline and number is not signal.SIGKILL:
+            number, signalled = signal.SIGKILL, set()
+        for pid in alive:
+            if pid not in signalled:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+                signalled.add(pid)
+        found.update(alive)
+        time.sleep(0.02)
+    return sorted(found)
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether `pid` has ended and only waits to be reaped; its environment then reads empty on Linux."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat.rpartition(b")")[2].split()[:1] == [b"Z"]
