@@ -1,0 +1,111 @@
+"""`floe logs`: what the services wrote, of one or of all, and what they go on writing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from floe_dev.cli.naming import floe_command
+from floe_dev.cli.options import pass_output, project_option
+from floe_dev.cli.output import Output
+from floe_dev.cli.render.style import paint
+from floe_dev.model.layout import Layout
+
+_POLL_SECONDS = 0.2
+_COLORS = ("cyan", "green", "yellow", "blue")
+
+
+@click.command(short_help="Show the services' logs; -f follows them.")
+@click.argument("service", nargs=-1)
+@click.option("--follow", "-f", is_flag=True, help="Go on showing new lines until Ctrl-C.")
+@click.option("--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="Last lines of each.")
+@project_option
+@pass_output
+def command(output: Output, service: tuple[str, ...], follow: bool, lines: int, root: Path) -> None:
+    """Show the last lines of every service's log, or of the SERVICEs named."""
+    folder = Layout(root).logs_dir
+    logs = sorted(folder.glob("*.log")) if folder.is_dir() else []
+    known = [path.stem for path in logs]
+    for name in service:
+        if name not in known:
+            hint = f"there are logs of: {', '.join(known)}" if known else "nothing ran here yet"
+            raise click.UsageError(f"no log of {name!r}; {hint}")
+    chosen = [path for path in logs if not service or path.stem in service]
+    if not chosen:
+        output.say(f"no logs in {folder}; start the stack with: {floe_command('up', project=root)}")
+        return
+    width = max(len(path.stem) for path in chosen)
+    tails = []
+    for number, path in enumerate(chosen):
+        label = ""
+        if len(chosen) > 1:
+            label = paint(path.stem.ljust(width), _COLORS[number % len(_COLORS)], color=output.color) + " | "
+        tails.append(_Tail(path, label))
+    for tail in tails:
+        for line in tail.last(lines):
+            output.data(tail.label + line)
+    sys.stdout.flush()
+    while follow:
+        wrote = False
+        for tail in tails:
+            for line in tail.new():
+                output.data(tail.label + line)
+                wrote = True
+        if wrote:
+            sys.stdout.flush()
+        else:
+            time.sleep(_POLL_SECONDS)
+
+
+@dataclass
+class _Tail:
+    """A growing file; a file that shrank or was replaced (rotation, a restart) is read from its start."""
+
+    path: Path
+    label: str
+    file: TextIO | None = None
+    rest: str = ""
+
+    def last(self, count: int) -> list[str]:
+        """The last `count` lines; reading goes on behind them."""
+        self._open()
+        if self.file is None:
+            return []
+        kept = deque((line.rstrip("\n") for line in self.file), maxlen=count)
+        return list(kept)
+
+    def new(self) -> list[str]:
+        """The whole lines written since."""
+        if self._replaced():
+            self._open()
+        if self.file is None:
+            return []
+        *whole, self.rest = (self.rest + self.file.read()).split("\n")
+        return whole
+
+    def _open(self) -> None:
+        if self.file is not None:
+            self.file.close()
+        try:
+            self.file = self.path.open(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            self.file = None
+        self.rest = ""
+
+    def _replaced(self) -> bool:
+        if self.file is None:
+            return True
+        try:
+            now = self.path.stat()
+        except FileNotFoundError:
+            return False
+        import os
+
+        mine = os.fstat(self.file.fileno())
+        return now.st_ino != mine.st_ino or now.st_size < self.file.buffer.tell() - len(self.rest.encode())

@@ -1,0 +1,103 @@
+"""How to name floe in a command that is printed: it must run as pasted in the user's shell.
+
+Everything that prints a command goes through `floe_command` (or `localize`, for the texts of errors raised below the
+command line, which say plain `floe …`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from floe_dev.cli.registry import COMMANDS
+
+_NAMES = "|".join(COMMANDS)
+_MENTION = re.compile(rf"`floe(?= (?:{_NAMES}|--)|`)")
+_BARE = re.compile(rf"^( *)floe(?= (?:{_NAMES})\b)", re.MULTILINE)
+
+
+def floe_command(*arguments: str, project: Path | None = None) -> str:
+    """A pasteable command line: floe's name here, then the arguments, quoted.
+
+    With `project`, `--project` is added unless the working directory already leads to that project.
+    """
+    words = [shlex.quote(argument) for argument in arguments]
+    if project is not None and not leads_to(Path.cwd(), project):
+        words += ["--project", shlex.quote(_short(project))]
+    return " ".join([floe_name(), *words])
+
+
+def floe_name() -> str:
+    """`floe` if PATH leads to this installation, else a `./floe` shim of it nearby, else its absolute path."""
+    script = _own_script()
+    if script is None:
+        return f"{shlex.quote(sys.executable)} -m floe_dev.cli"
+    found = shutil.which("floe")
+    if found is not None and _is_shim(Path(found), script):
+        return "floe"
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        shim = folder / "floe"
+        if _is_shim(shim, script):
+            relative = os.path.relpath(shim, here)
+            return shlex.quote(relative if relative.startswith("..") else f"./{relative}")
+    return shlex.quote(str(script))
+
+
+def localize(text: str, project: Path | None = None) -> str:
+    """`text` with the command lines in it (in backticks, or the whole text) starting with floe's name here."""
+    name = floe_name()
+    if project is not None and not leads_to(Path.cwd(), project):
+        name_with_project = f"{name} --project {shlex.quote(_short(project))}"
+    else:
+        name_with_project = name
+    text = _MENTION.sub(lambda _: f"`{name_with_project}", text)
+    return _BARE.sub(lambda match: match[1] + name_with_project, text)
+
+
+def leads_to(start: Path, project: Path) -> bool:
+    """Whether looking for floe.yaml from `start` upwards ends at `project`."""
+    return nearest_project(start) == project.resolve()
+
+
+def nearest_project(start: Path) -> Path | None:
+    """The first folder with a floe.yaml from `start` upwards.
+
+    The same rule as `config.project.find_project`, without its imports: this runs before every command.
+    """
+    here = start.resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / "floe.yaml").is_file()), None)
+
+
+def _own_script() -> Path | None:
+    # The interpreter's folder, not sys.argv[0]: under pytest or `python -m` argv names another program.
+    script = Path(sys.executable).parent / "floe"
+    return script if script.is_file() else None
+
+
+def _is_shim(candidate: Path, script: Path) -> bool:
+    """Whether `candidate` starts this installation: the script itself, a link to it, or a shell file that names it."""
+    try:
+        if not candidate.is_file() or not os.access(candidate, os.X_OK):
+            return False
+        if candidate.resolve() == script.resolve():
+            return True
+        if candidate.stat().st_size > 4096:
+            return False
+        text = candidate.read_text("utf-8", errors="replace")
+    except OSError:
+        return False
+    if not text.startswith("#!"):
+        return False
+    # Shims name the script by its absolute path or relative to themselves ("$(dirname "$0")/.venv/bin/floe").
+    relative = os.path.relpath(script, candidate.parent.resolve())
+    return str(script) in text or (not relative.startswith("..") and f"/{relative}" in text)
+
+
+def _short(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

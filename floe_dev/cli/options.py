@@ -1,0 +1,72 @@
+"""Options that many commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from floe_dev.cli.output import Output
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def output_of(ctx: click.Context) -> Output:
+    """The process's `Output`, also where a command object is called without the group (completion, tests)."""
+    found = ctx.find_object(Output)
+    if found is None:
+        found = ctx.obj = Output()
+    return found
+
+
+def pass_output(function: Callable[..., R]) -> Callable[..., R]:
+    """Give the command the process's `Output` as its first argument."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> R:
+        return function(output_of(click.get_current_context()), *args, **kwargs)
+
+    return call
+
+
+def json_option(function: Callable[..., R]) -> Callable[..., R]:
+    """`--json`: the argument `as_json`; errors then are JSON as well."""
+
+    def remember(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
+        output_of(ctx).json_mode = output_of(ctx).json_mode or value
+        return value
+
+    return click.option(
+        "--json", "as_json", is_flag=True, callback=remember, is_eager=True, help="JSON with a schemaVersion on stdout."
+    )(function)
+
+
+def project_option(function: Callable[..., R]) -> Callable[..., R]:
+    """`--project`: the command gets `root`, the chosen project's folder (see `projects.choose_project`)."""
+
+    @wraps(function)
+    def call(*args: Any, project: Path | None, **kwargs: Any) -> R:
+        from floe_dev.cli.projects import choose_project
+
+        output = output_of(click.get_current_context())
+        root = choose_project(project or output.project_option)
+        output.project = root
+        return function(*args, root=root, **kwargs)
+
+    return click.option(
+        "--project",
+        "-p",
+        type=click.Path(path_type=Path),
+        default=None,
+        metavar="DIR",
+        help="The project's folder (default: from here upwards, else the only running stack).",
+    )(call)
+
+
+def yes_option(function: Callable[..., R]) -> Callable[..., R]:
+    """`--yes`: do not ask."""
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(function)

@@ -1,0 +1,69 @@
+"""The names of all commands with their one-line helps, known without importing any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One command: the family it is listed under, the module in `floe_dev.cli.commands`, its one-line help."""
+
+    family: str
+    module: str
+    help: str
+
+
+_STACK, _DATA, _PROJECT, _TOOLS = "The stack", "Runs and data", "Projects", "Tools"
+
+COMMANDS: dict[str, Entry] = {
+    "up": Entry(_STACK, "up", "Start the stack; materialize everything the first time."),
+    "down": Entry(_STACK, "down", "Stop the stack; data stay unless --volumes."),
+    "status": Entry(_STACK, "status", "Show what is running, where, and since when."),
+    "logs": Entry(_STACK, "logs", "Show the services' logs; -f follows them."),
+    "restart": Entry(_STACK, "restart", "Restart one service, or the whole stack."),
+    "open": Entry(_STACK, "open", "Open the Dagster UI in the browser."),
+    "ps": Entry(_STACK, "ps", "List every stack of this user."),
+    "run": Entry(_DATA, "run", "Materialize assets and show how it goes."),
+    "tables": Entry(_DATA, "tables", "List tables; show one; compare two snapshots."),
+    "sql": Entry(_DATA, "sql", "Query the catalog with DuckDB, once or in a shell."),
+    "env": Entry(_DATA, "env", "Print settings and secrets for clients."),
+    "exec": Entry(_DATA, "exec", "Run a program with the stack's environment."),
+    "init": Entry(_PROJECT, "init", "Make a new project from the sample shop."),
+    "reset": Entry(_PROJECT, "reset", "Delete everything floe made for the project."),
+    "doctor": Entry(_TOOLS, "doctor", "Check the machine, the project and the stack."),
+    "explain": Entry(_TOOLS, "explain", "Explain an error code."),
+    "schema": Entry(_TOOLS, "schema", "Print the JSON Schema of a configuration file."),
+    "completion": Entry(_TOOLS, "completion", "Print the shell's completion script."),
+    "version": Entry(_TOOLS, "version", "Show the versions of floe and its parts."),
+}
+
+
+class LocalFormatter(click.HelpFormatter):
+    """Help texts name floe as it must be typed here, like every other printed command."""
+
+    def getvalue(self) -> str:
+        """The whole text."""
+        from floe_dev.cli.naming import localize
+
+        return localize(super().getvalue())
+
+
+class FloeContext(click.Context):
+    """click's context with help that can be pasted."""
+
+    formatter_class = LocalFormatter
+
+
+def load_command(name: str) -> click.Command:
+    """Import and return the command `name`; its module holds it as `command`."""
+    from importlib import import_module
+
+    command = import_module(f"floe_dev.cli.commands.{COMMANDS[name].module}").command
+    assert isinstance(command, click.Command)
+    command.name = name
+    for each in (command, *getattr(command, "commands", {}).values()):
+        each.context_class = FloeContext
+    return command

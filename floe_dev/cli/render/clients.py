@@ -1,0 +1,121 @@
+"""The stack's settings in the form each client reads; secrets included, for that is what they are for."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+
+from floe_dev.model.connection import CatalogConnection
+
+FORMATS = ("shell", "dotenv", "json", "toml")
+CLIENTS = ("dbt", "pyiceberg", "spark", "duckdb")
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
+
+
+def environment_text(variables: Mapping[str, str], form: str) -> str:
+    """Variables as `export` lines, a .env file, JSON or TOML, by name."""
+    items = sorted(variables.items())
+    match form:
+        case "shell":
+            return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in items)
+        case "dotenv":
+            return "\n".join(f"{name}={_dotenv(value)}" for name, value in items)
+        case "json":
+            return json.dumps(dict(items), indent=2, ensure_ascii=False)
+        case "toml":
+            # TOML's basic strings escape as JSON does, but for DEL, which JSON leaves as it is.
+            return "\n".join(
+                f"{name} = " + json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") for name, value in items
+            )
+    raise ValueError(form)
+
+
+def client_text(client: str, connection: CatalogConnection) -> str:
+    """The configuration a client is given: a file's content, or statements to run."""
+    return {"dbt": _dbt, "pyiceberg": _pyiceberg, "spark": _spark, "duckdb": _duckdb}[client](connection)
+
+
+def _dotenv(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    if "'" not in value and "\n" not in value:
+        return f"'{value}'"  # single quotes: no reader expands a dollar in them
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("$", "\\$") + '"'
+
+
+def _duckdb(connection: CatalogConnection) -> str:
+    secret = connection.credential.client_secret.get_secret_value()
+    options = {
+        "ENDPOINT": connection.uri,
+        "CLIENT_ID": connection.credential.client_id,
+        "CLIENT_SECRET": secret,
+        "OAUTH2_SERVER_URI": connection.token_uri,
+        "OAUTH2_SCOPE": connection.scope,
+        "ACCESS_DELEGATION_MODE": connection.access_delegation.replace("-", "_"),
+    }
+    lines = ",\n    ".join(f"{name} {_sql(value)}" for name, value in options.items())
+    return (
+        "INSTALL iceberg; LOAD iceberg;\n"
+        "INSTALL httpfs; LOAD httpfs;\n"
+        f"ATTACH {_sql(connection.warehouse)} AS {connection.alias} (\n    TYPE ICEBERG,\n    {lines}\n);\n"
+        f"USE {connection.alias};"
+    )
+
+
+def _pyiceberg(connection: CatalogConnection) -> str:
+    import yaml
+
+    content = {"catalog": {connection.alias: connection.pyiceberg_properties()}}
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=False).rstrip()
+
+
+def _spark(connection: CatalogConnection) -> str:
+    prefix = f"spark.sql.catalog.{connection.alias}"
+    credential = connection.credential
+    settings = {
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        prefix: "org.apache.iceberg.spark.SparkCatalog",
+        f"{prefix}.type": "rest",
+        f"{prefix}.uri": connection.uri,
+        f"{prefix}.warehouse": connection.warehouse,
+        f"{prefix}.credential": f"{credential.client_id}:{credential.client_secret.get_secret_value()}",
+        f"{prefix}.oauth2-server-uri": connection.token_uri,
+        f"{prefix}.scope": connection.scope,
+        "spark.sql.defaultCatalog": connection.alias,
+    }
+    if connection.access_delegation != "none":
+        settings[f"{prefix}.header.X-Iceberg-Access-Delegation"] = connection.access_delegation.replace("_", "-")
+    width = max(map(len, settings))
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in settings.items())
+
+
+def _dbt(connection: CatalogConnection) -> str:
+    # The secret stays in the environment, where dbt's env_var reads it: profiles.yml files get copied and committed.
+    return f"""# profiles.yml; run dbt with the variables of `floe env` set, or as `floe exec -- dbt build`
+floe:
+  target: dev
+  outputs:
+    dev:
+      type: floe
+      path: ':memory:'
+      database: {connection.alias}
+      schema: silver
+      threads: 4
+      attach:
+        - path: "{{{{ env_var('POLARIS_WAREHOUSE') }}}}"
+          alias: {connection.alias}
+          type: iceberg
+          options:
+            ENDPOINT: "{{{{ env_var('POLARIS_URI') }}}}"
+            CLIENT_ID: "{{{{ env_var('POLARIS_CLIENT_ID') }}}}"
+            CLIENT_SECRET: "{{{{ env_var('POLARIS_CLIENT_SECRET') }}}}"
+            OAUTH2_SERVER_URI: "{{{{ env_var('POLARIS_URI') }}}}/v1/oauth/tokens"
+            OAUTH2_SCOPE: "{{{{ env_var('POLARIS_SCOPE') }}}}"
+            ACCESS_DELEGATION_MODE: {connection.access_delegation.replace("-", "_")}"""
+
+
+def _sql(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
