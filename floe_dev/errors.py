@@ -100,6 +100,49 @@ class Code(Enum):
     UNKNOWN_STACK = Kind(
         1205, "no such stack", "A stack is a YAML file in stacks/, the project's or floe's own.", ExitCode.CONFIG
     )
+    # 2xxx: supervisor and services
+    NOT_RUNNING = Kind(
+        2001,
+        "the stack is not running",
+        "The command needs a running stack; `floe up` starts it.",
+        ExitCode.NOT_RUNNING,
+    )
+    SUPERVISOR_FAILED = Kind(
+        2002,
+        "the supervisor did not start or did not answer",
+        "The supervisor is the background process that owns the services; its log is .floe/logs/supervisor.log.",
+        ExitCode.SERVICE_FAILED,
+    )
+    SERVICE_FAILED = Kind(
+        2101,
+        "a service ended or never became ready",
+        "The last lines of its log are shown with the error; the whole log is in .floe/logs/.",
+        ExitCode.SERVICE_FAILED,
+    )
+    START_TIMEOUT = Kind(
+        2102,
+        "the stack was not ready in time",
+        "All services share one deadline (--timeout). What each one that is not ready last answered is shown.",
+        ExitCode.TIMEOUT,
+    )
+    NO_SUCH_SERVICE = Kind(2103, "no such service", "`floe status` lists the services of the stack.", ExitCode.USAGE)
+    STEP_FAILED = Kind(
+        2104,
+        "a step of starting up failed",
+        "Steps are what happens once while the stack starts, such as provisioning; each has a log in .floe/logs/.",
+        ExitCode.SERVICE_FAILED,
+    )
+    ANOTHER_STACK_RUNS = Kind(
+        2105,
+        "the project runs another stack",
+        "One stack runs per project; its tables are not those of another stack.",
+        ExitCode.BUSY,
+    )
+    LEFT_BEHIND = Kind(
+        2106,
+        "something of the stack is still there",
+        "After ending everything that carries this stack's marker, a process was still found.",
+    )
     # 3xxx: catalog and provisioning
     CATALOG_UNREACHABLE = Kind(
         3001,

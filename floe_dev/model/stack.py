@@ -18,9 +18,12 @@ class DriverKind(StrEnum):
 
 
 class Probe(Model):
-    """A readiness check over HTTP: GET `path` on the service's port must answer `status` and contain `expect`."""
+    """A readiness check: GET `path` on the service's port must answer `status` and contain `expect`.
 
-    path: str = "/"
+    Without a path a TCP connection is enough.
+    """
+
+    path: str | None = "/"
     status: int = 200
     expect: str | None = None
     #: Header whose value must be this stack's instance id, so that another project's service is never taken for ours.
@@ -57,6 +60,8 @@ class Service(Model):
     probe: Probe | None = None
     restart: RestartPolicy = RestartPolicy()
     stop_grace_seconds: float = 5.0
+    #: Where it can be, fork `{python} -m MODULE …` from the fork server once that has loaded the module named here.
+    fork_after: str | None = None
 
 
 class Stack(Model):
