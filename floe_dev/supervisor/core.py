@@ -1,0 +1,193 @@
+"""The supervisor: walks the plan's graph, keeps the services alive, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from floe_dev.drivers.forkclient import ForkClient
+from floe_dev.drivers.markers import kill_marked
+from floe_dev.drivers.ports import choose
+from floe_dev.errors import Code, FloeError
+from floe_dev.model.layout import Layout
+from floe_dev.model.stack import Service
+from floe_dev.model.status import ServiceState
+from floe_dev.supervisor.hub import Hub
+from floe_dev.supervisor.plan import Plan, Step
+from floe_dev.supervisor.runner import RunContext, ServiceRunner
+from floe_dev.supervisor.state import StackState, save_state
+
+
+@dataclass
+class Supervisor:
+    """One running stack."""
+
+    layout: Layout
+    state: StackState
+    hub: Hub
+    plan: Plan
+    environment: Callable[[], dict[str, str]]
+    fork_client: ForkClient | None
+    timeout_seconds: float
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    runners: dict[str, ServiceRunner] = field(default_factory=dict)
+
+    async def start(self) -> None:
+        """Bring everything up; raises the first FloeError, or 2102 once the shared deadline is over."""
+        self.plan.check()
+        self.choose_ports()
+        context = RunContext(
+            layout=self.layout,
+            instance=self.state.instance,
+            hub=self.hub,
+            ports=self.state.ports,
+            environment=self.environment,
+            fork=lambda: self.fork_client if self.fork_client is not None and self.fork_client.alive else None,
+        )
+        self.runners = {service.name: ServiceRunner(service, context) for service in self.plan.services}
+        for step in self.plan.steps:
+            self.hub.step(step.name, "waiting")
+        nodes = self.plan.nodes()
+        done = {name: asyncio.Event() for name in nodes}
+        tasks = [asyncio.create_task(self._node(node, done), name=name) for name, node in nodes.items()]
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                for finished in asyncio.as_completed(tasks):
+                    await finished
+        except TimeoutError:
+            raise self._too_late(done) from None
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        self.hub.urls = self.plan.urls(self.state.ports)
+        self.hub.ready = True
+        self.hub.publish("ready", data=self.hub.status().model_dump(mode="json", by_alias=True))
+
+    def choose_ports(self) -> None:
+        """Give every service its port: the remembered one, else the wanted one, else a free one, and tell."""
+        ports: dict[str, int] = {}
+        for service in self.plan.services:
+            if service.port is None:
+                continue
+            wanted = self.state.ports.get(service.name, service.port)
+            choice = choose(wanted, avoid=frozenset(ports.values()))
+            ports[service.name] = choice.port
+            if choice.taken is not None:
+                holder = f", which is held by {choice.holder}" if choice.holder else ", which is taken"
+                self.hub.notice(f"{service.name} listens on port {choice.port} instead of {choice.taken}{holder}")
+        self.state = self.state.model_copy(update={"ports": ports})
+        save_state(self.layout, self.state)
+
+    async def _node(self, node: Service | Step, done: dict[str, asyncio.Event]) -> None:
+        for needed in node.depends_on:
+            await done[needed].wait()
+        if isinstance(node, Step):
+            await self._step(node)
+        else:
+            runner = self.runners[node.name]
+            runner.begin()
+            await runner.wait_until_ready()
+        done[node.name].set()
+
+    async def _step(self, step: Step) -> None:
+        started = time.monotonic()
+        self.hub.step(step.name, "running", started_at=time.time())
+        try:
+            detail = await step.action()
+        except FloeError as error:
+            seconds = round(time.monotonic() - started, 3)
+            self.hub.step(step.name, "failed", seconds=seconds, detail=error.what)
+            if not step.optional:
+                raise
+            self.hub.notice(str(error))
+            return
+        self.hub.step(step.name, "done", seconds=round(time.monotonic() - started, 3), detail=detail)
+
+    def _too_late(self, done: dict[str, asyncio.Event]) -> FloeError:
+        missing = [name for name, event in done.items() if not event.is_set()]
+        lines = []
+        for name in missing:
+            runner = self.runners.get(name)
+            if runner is None:
+                lines.append(f"{name}: not done")
+            elif runner.service.depends_on and any(d in missing for d in runner.service.depends_on):
+                lines.append(f"{name}: waits for {', '.join(d for d in runner.service.depends_on if d in missing)}")
+            else:
+                lines.append(f"{name}: {runner.unready_reason()}")
+        return FloeError(
+            Code.START_TIMEOUT,
+            f"the stack was not ready within {self.timeout_seconds:g} s",
+            why=f"{len(missing)} parts were not ready",
+            detail=tuple(lines),
+            fix="floe up --timeout " + str(int(self.timeout_seconds * 2)),
+        )
+
+    async def restart(self, name: str) -> None:
+        """Restart one service and wait until it is ready; raises FloeError 2103 or 2101."""
+        runner = self.runners.get(name)
+        if runner is None:
+            raise FloeError(
+                Code.NO_SUCH_SERVICE,
+                f"there is no service `{name}`",
+                why=f"the services are: {', '.join(self.runners)}",
+                fix="floe status",
+            )
+        await runner.restart()
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                await runner.wait_until_ready()
+        except TimeoutError:
+            raise FloeError(
+                Code.START_TIMEOUT,
+                f"`{name}` was not ready within {self.timeout_seconds:g} s",
+                why=runner.unready_reason(),
+                fix=f"floe logs {name}",
+            ) from None
+
+    async def stop(self) -> None:
+        """End every service, dependents first, then whatever still carries the marker."""
+        remaining = dict(self.runners)
+        while remaining:
+            needed = {name for runner in remaining.values() for name in runner.service.depends_on}
+            level = {name: runner for name, runner in remaining.items() if name not in needed} or dict(remaining)
+            await asyncio.gather(*(runner.stop() for runner in level.values()))
+            remaining = {name: runner for name, runner in remaining.items() if name not in level}
+        if self.fork_client is not None:
+            self.fork_client.close()
+        await asyncio.to_thread(kill_marked, self.state.instance, grace_seconds=0.5)
+
+    def failed_services(self) -> list[str]:
+        """Names of the services that were given up."""
+        return [n for n in self.runners if self.hub.service_status(n).state is ServiceState.FAILED]
+
+
+def start_guardian(instance: str) -> subprocess.Popen[bytes]:
+    """The process that ends what this supervisor leaves, should it be killed; see drivers/guardian.py."""
+    environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    return subprocess.Popen(
+        [sys.executable, "-S", "-m", "floe_dev.drivers.guardian", instance],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,
+    )
+
+
+async def keep_guarded(instance: str) -> None:
+    """Have a guardian at all times; a killed one is replaced."""
+    while True:
+        guardian = start_guardian(instance)
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, guardian.wait)
+        finally:
+            if guardian.stdin is not None:
+                with contextlib.suppress(OSError):
+                    guardian.stdin.close()

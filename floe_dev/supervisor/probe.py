@@ -1,0 +1,59 @@
+"""Readiness: ask the service over HTTP, or connect, and check that the answer is ours."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from floe_dev.drivers.ports import LOOPBACK
+from floe_dev.model.stack import Probe
+
+#: A single probe's limit in seconds; the shared deadline is the supervisor's.
+PROBE_TIMEOUT = 5.0
+_READ_LIMIT = 65_536
+
+
+@dataclass(frozen=True)
+class ProbeAnswer:
+    """Whether the service is ready and ours, and what was seen, for the error."""
+
+    ready: bool
+    seen: str
+    foreign: bool = False
+
+
+async def ask(probe: Probe, port: int, instance: str) -> ProbeAnswer:
+    """One probe; never raises."""
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            return await _ask(probe, port, instance)
+    except TimeoutError:
+        return ProbeAnswer(False, f"no answer within {PROBE_TIMEOUT:g} s")
+    except OSError as error:
+        return ProbeAnswer(False, f"127.0.0.1:{port}: {error.strerror or error}")
+    except (ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        return ProbeAnswer(False, f"127.0.0.1:{port} does not speak HTTP ({type(error).__name__})")
+
+
+async def _ask(probe: Probe, port: int, instance: str) -> ProbeAnswer:
+    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    try:
+        if probe.path is None:
+            return ProbeAnswer(True, "accepts connections")
+        request = f"GET {probe.path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nConnection: close\r\n\r\n"
+        writer.write(request.encode())
+        await writer.drain()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        body = (await reader.read(_READ_LIMIT)).decode("utf-8", "replace") if probe.expect else ""
+    finally:
+        writer.close()
+    status_line, *header_lines = head.split("\r\n")
+    status = int(status_line.split()[1])
+    headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in header_lines)}
+    if probe.instance_header is not None and headers.get(probe.instance_header.lower()) != instance:
+        return ProbeAnswer(False, f"127.0.0.1:{port} is answered by something that is not this stack", foreign=True)
+    if status != probe.status:
+        return ProbeAnswer(False, f"GET {probe.path} answered {status}, not {probe.status}")
+    if probe.expect is not None and probe.expect not in body:
+        return ProbeAnswer(False, f"GET {probe.path} answered without {probe.expect!r}")
+    return ProbeAnswer(True, f"GET {probe.path} answered {status}")
