@@ -157,6 +157,20 @@ class Code(Enum):
         "The catalog answered with an error: the principal lacks a privilege, the credentials are not its own, or the "
         "request is one it does not know.",
     )
+    # 4xxx: dbt
+    DBT_PARSE_FAILED = Kind(
+        4001,
+        "the dbt project does not parse",
+        "The message, file and line are dbt's own. Nothing was run; the last good manifest stays in use.",
+        ExitCode.CONFIG,
+    )
+    # 5xxx: Dagster and runs
+    DEFINITIONS_FAILED = Kind(
+        5001,
+        "Dagster cannot load the project's definitions",
+        "The code server raised an error while importing the project; the message is Dagster's own.",
+        ExitCode.SERVICE_FAILED,
+    )
     # 6xxx: SQL and tables
     SQL_FAILED = Kind(
         6001,

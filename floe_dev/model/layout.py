@@ -61,3 +61,13 @@ class Layout:
     def overlay_file(self) -> Path:
         """Observed endpoints laid over the user's platform.yaml (a replaced port)."""
         return self.state_dir / "platform.yaml"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that tell dbt, Dagster and floe itself where this project keeps what."""
+        return {
+            "FLOE_PROJECT_DIR": str(self.root),
+            "DAGSTER_HOME": str(self.dagster_home),
+            "DBT_PROFILES_DIR": str(self.dbt_dir),
+            "DBT_TARGET_PATH": str(self.dbt_dir / "target"),
+            "DBT_LOG_PATH": str(self.dbt_dir / "logs"),
+        }

@@ -1,0 +1,146 @@
+"""Dagster's three processes as services, started at once, and the home they share.
+
+`dagster dev` starts code server, web server and daemon one after another and imports Dagster in each. Here they are
+forked from one process that has imported what they share (drivers/forkserver.py), each as soon as its part is there.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from floe_dev.config.private import write_private
+from floe_dev.errors import Code, FloeError
+from floe_dev.model.layout import Layout
+from floe_dev.model.project import Project
+from floe_dev.model.stack import Probe, Service
+
+CODE = "dagster-code"
+WEBSERVER = "dagster-webserver"
+DAEMON = "dagster-daemon"
+LOCATION = "floe"
+
+#: What the fork server imports, in order: first what all share, then what the web server waits for, then the rest.
+PRELOAD = ("dagster", "dagster._cli.api", "dagster_dbt")
+_HOST = "127.0.0.1"
+_LOAD_QUERY = """
+{ workspaceOrError { __typename ... on Workspace { locationEntries { name loadStatus updatedTimestamp
+  locationOrLoadError { __typename ... on PythonError { message stack } } } } }
+  assetNodes { assetKey { path } } }
+"""
+
+
+def dagster_services(
+    project: Project, *, code_depends_on: tuple[str, ...] = (), home_depends_on: tuple[str, ...] = ()
+) -> tuple[Service, ...]:
+    """Code server, web server and daemon; `home_depends_on` names what writes DAGSTER_HOME."""
+    definitions = definitions_file(project)
+    target = ("-f", str(definitions)) if definitions else ("-m", "floe_dev.orchestrators.dagster.entry")
+    return (
+        Service(
+            name=CODE,
+            command=(
+                *("{python}", "-m", "dagster", "api", "grpc", "--host", _HOST, "--port", "{port}"),
+                *("--location-name", LOCATION, "--working-directory", "{root}"),
+                *target,
+                *("--use-python-environment-entry-point", "--log-level", "warning"),
+            ),
+            port=4266,
+            depends_on=(*code_depends_on, *home_depends_on),
+            probe=Probe(path=None),
+            stop_grace_seconds=1.5,
+            fork_after="dagster_dbt",
+        ),
+        Service(
+            name=WEBSERVER,
+            command=(
+                *("{python}", "-m", "dagster_webserver", "--host", _HOST, "--port", "{port}"),
+                *("--workspace", "{state}/dagster/workspace.yaml", "--dagster-log-level", "warning"),
+            ),
+            port=3000,
+            depends_on=home_depends_on,
+            probe=Probe(path="/server_info", expect="dagster_webserver_version"),
+            stop_grace_seconds=1.5,
+            fork_after="dagster._cli.api",
+        ),
+        Service(
+            name=DAEMON,
+            command=(
+                *("{python}", "-m", "dagster._daemon", "run", "--workspace", "{state}/dagster/workspace.yaml"),
+                *("--log-level", "warning"),
+            ),
+            # The daemon is in nobody's way to ready: it starts when the code server has had its turn at the processors.
+            depends_on=(CODE,),
+            stop_grace_seconds=1.5,
+            fork_after="dagster_dbt",
+        ),
+    )
+
+
+def definitions_file(project: Project) -> Path | None:
+    """The project's own definitions.py, if it has one."""
+    file = project.root / "definitions.py"
+    return file if file.is_file() else None
+
+
+def prepare_home(layout: Layout, ports: dict[str, int]) -> None:
+    """Write DAGSTER_HOME: telemetry off, storage inside `.floe/`, the one code location; raises OSError."""
+    instance: dict[str, Any] = {"telemetry": {"enabled": False}}
+    write_private(layout.dagster_home / "dagster.yaml", yaml.safe_dump(instance))
+    workspace = {
+        "load_from": [{"grpc_server": {"host": _HOST, "port": ports[CODE], "location_name": LOCATION}}],
+    }
+    write_private(layout.dagster_home / "workspace.yaml", yaml.safe_dump(workspace))
+
+
+def wait_for_assets(ports: dict[str, int], timeout_seconds: float = 120.0) -> str:
+    """Return once the web server has loaded the project's definitions; raises FloeError 5001 with Dagster's error."""
+    give_up = time.monotonic() + timeout_seconds
+    asked_to_reload = False
+    while True:
+        answer = _graphql(ports[WEBSERVER], _LOAD_QUERY)
+        entries = answer.get("data", {}).get("workspaceOrError", {}).get("locationEntries") or []
+        loaded = entries and entries[0]["loadStatus"] == "LOADED"
+        outcome = (entries[0]["locationOrLoadError"] or {}) if loaded else {}
+        if outcome.get("__typename") == "RepositoryLocation":
+            return f"{len(answer['data']['assetNodes'])} assets"
+        if outcome.get("__typename") == "PythonError" and asked_to_reload:
+            raise FloeError(
+                Code.DEFINITIONS_FAILED,
+                "Dagster cannot load the project's definitions",
+                why=outcome["message"].strip().splitlines()[-1],
+                detail=tuple("".join(outcome["stack"]).splitlines()[-12:]),
+                fix="mend the file named above; `floe logs dagster-code` has the whole message",
+            )
+        if outcome and not asked_to_reload:
+            # The web server may have asked before the code server listened.
+            asked_to_reload = True
+            _graphql(
+                ports[WEBSERVER],
+                f'mutation {{ reloadRepositoryLocation(repositoryLocationName: "{LOCATION}") {{ __typename }} }}',
+            )
+        elif time.monotonic() > give_up:
+            raise FloeError(
+                Code.DEFINITIONS_FAILED,
+                f"Dagster did not load the project's definitions within {timeout_seconds:g} s",
+                fix="floe logs dagster-code",
+            )
+        else:
+            time.sleep(0.05)
+
+
+def _graphql(port: int, query: str) -> dict[str, Any]:
+    connection = http.client.HTTPConnection(_HOST, port, timeout=60)
+    try:
+        connection.request("POST", "/graphql", json.dumps({"query": query}), {"Content-Type": "application/json"})
+        answer: dict[str, Any] = json.loads(connection.getresponse().read())
+        return answer
+    except (OSError, ValueError, http.client.HTTPException):
+        return {}
+    finally:
+        connection.close()
