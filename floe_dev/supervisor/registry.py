@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from floe_dev.config.private import write_private
-from floe_dev.supervisor.state import project_key
+from floe_dev.supervisor.paths import project_key
 
 
 def registry_dir() -> Path:
