@@ -1,0 +1,111 @@
+"""dbt's manifest, rebuilt only when the dbt project changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from floe_dev.config.private import write_private
+from floe_dev.errors import Code, FloeError, Where
+from floe_dev.model.project import Project
+
+#: Folders of a dbt project that dbt itself writes.
+_SKIPPED = {"target", "logs", ".git", "__pycache__", ".venv", ".floe"}
+_LOCATION = re.compile(r"\(?((?:[\w.-]+/)*[\w.-]+\.(?:sql|ya?ml|py|csv|md))\)?")
+_LINE = re.compile(r"\bline (\d+)")
+
+
+def dbt_executable() -> str:
+    """The dbt of the running environment, whatever PATH says."""
+    return str(Path(sys.executable).parent / "dbt")
+
+
+def manifest_path(project: Project) -> Path:
+    """Where the manifest is: inside `.floe/`, never in the user's project."""
+    return project.layout.dbt_dir / "target" / "manifest.json"
+
+
+def fingerprint(project: Project) -> str:
+    """A hash over what the manifest is made from: each file's path, size and modification time, and the profile."""
+    digest = hashlib.sha256()
+    folder = project.dbt_dir()
+    if folder is not None:
+        for path, stat in _files(folder):
+            digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    profile = project.layout.dbt_dir / "profiles.yml"
+    if profile.is_file():
+        digest.update(profile.read_bytes())
+    return digest.hexdigest()
+
+
+def ensure_manifest(project: Project) -> str:
+    """Make sure the manifest fits the dbt project; returns what was done. Raises FloeError 4001 with dbt's message."""
+    if project.dbt_dir() is None:
+        return "the project has no dbt transforms"
+    mark = project.layout.dbt_dir / "manifest.fingerprint"
+    current = fingerprint(project)
+    if manifest_path(project).is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == current:
+        return "unchanged"
+    parse(project)
+    write_private(mark, current)
+    return "parsed"
+
+
+def parse(project: Project) -> None:
+    """Run `dbt parse` into `.floe/dbt/target`; raises FloeError 4001."""
+    folder = project.dbt_dir()
+    if folder is None:
+        return
+    command = [dbt_executable(), "--no-use-colors", "--no-send-anonymous-usage-stats", "parse", "--quiet"]
+    environment = {**os.environ, **project.layout.environment()}
+    done = subprocess.run(
+        [*command, "--project-dir", str(folder)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise parse_error(folder, done.stdout + done.stderr)
+
+
+def parse_error(folder: Path, output: str) -> FloeError:
+    """Dbt's own words as a FloeError, with the file and line where dbt names them."""
+    lines = [re.sub(r"^\d\d:\d\d:\d\d\s+", "", line).rstrip() for line in output.splitlines()]
+    lines = [line for line in lines if line.strip() and line.strip() != "Encountered an error:"]
+    what = next((line.strip() for line in lines if "Error" in line), "dbt parse failed")
+    where: Where | None = None
+    for line in lines:
+        for match in _LOCATION.finditer(line):
+            file = folder / match.group(1)
+            if where is None and file.is_file():
+                where = Where(file)
+    number = next((int(m.group(1)) for line in lines if (m := _LINE.search(line))), None)
+    if where is not None and number is not None:
+        where = Where(where.file, number)
+    return FloeError(
+        Code.DBT_PARSE_FAILED,
+        "the dbt project does not parse",
+        why=what,
+        detail=tuple(lines[-15:]),
+        fix="mend the file named above; `floe exec -- dbt parse` checks it",
+        where=where or Where(folder / "dbt_project.yml"),
+    )
+
+
+def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    for directory, subfolders, files in os.walk(folder):
+        subfolders[:] = sorted(name for name in subfolders if name not in _SKIPPED)
+        for name in sorted(files):
+            path = os.path.join(directory, name)  # noqa: PTH118 - thousands of files, each poll
+            try:
+                yield os.path.relpath(path, folder), os.stat(path)  # noqa: PTH116
+            except FileNotFoundError:
+                continue
