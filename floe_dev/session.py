@@ -1,1 +1,192 @@
-"""The one entry object that wires everything for the command line and pytest."""
+"""One project's lakehouse as an object: what the command line, the dashboard and the pytest plugin are made of.
+
+Every heavy import happens inside the method that needs it, since `floe status` must answer within 150 ms.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from floe_dev.errors import Code, FloeError
+from floe_dev.model.layout import Layout
+
+if TYPE_CHECKING:
+    import duckdb
+    from pyiceberg.catalog.rest import RestCatalog
+
+    from floe_dev.catalogs.client import CatalogClient, TableInfo
+    from floe_dev.model.connection import CatalogConnection
+    from floe_dev.model.project import Project
+    from floe_dev.model.status import Event, StackStatus
+
+    OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """How to bring a stack up; `timeout` in seconds for the whole start, `port` is the Dagster UI's preferred one."""
+
+    stack: str | None = None
+    timeout: float = 120.0
+    port: int | None = None
+
+
+def _ignore(_event: Event) -> None:
+    """Nobody watches."""
+
+
+class Session:
+    """The lakehouse of the project at `root` (the folder with floe.yaml)."""
+
+    def __init__(self, root: Path) -> None:
+        """Nothing is read or started yet."""
+        self.root = root.resolve()
+        self.layout = Layout(self.root)
+
+    @cached_property
+    def project(self) -> Project:
+        """The project's configuration; FLOE1xxx if it is wrong."""
+        from floe_dev.config.project import load_project
+
+        return load_project(self.root)
+
+    def status(self) -> StackStatus | None:
+        """The stack as last seen; None where it does not run."""
+        from floe_dev.supervisor.client import status
+
+        return status(self.root)
+
+    def require_running(self) -> None:
+        """Raise FLOE2001 where the stack does not run."""
+        from floe_dev.supervisor.quick import quick_status
+
+        if quick_status(self.root) is None:
+            raise self._not_running()
+
+    def up(self, options: UpOptions | None = None, on_event: OnEvent = _ignore) -> StackStatus:
+        """Start the stack, or wait for the one that is starting; returns when it is ready.
+
+        Raises:
+            FloeError: what ended the start (FLOE1xxx, 2xxx, 3xxx); nothing of the stack runs then.
+        """
+        from floe_dev.supervisor.client import StartOptions, start
+
+        options = options or UpOptions()
+        self.project  # noqa: B018 - a wrong configuration is told here, before anything is started
+        ports = (("dagster-webserver", options.port),) if options.port is not None else ()
+        wanted = StartOptions(stack=options.stack, timeout_seconds=options.timeout, ports=ports)
+        for event in start(self.root, wanted):
+            on_event(event)
+        status = self.status()
+        if status is None:
+            raise self._not_running("it ended right after it was ready")
+        return status
+
+    def down(self, *, volumes: bool = False, on_event: OnEvent = _ignore) -> None:
+        """Stop the stack and whatever a killed one left; with `volumes` delete its tables, catalog and runs too.
+
+        Stopping what does not run is no error.
+        """
+        from floe_dev.supervisor.client import down
+
+        for event in down(self.root):
+            on_event(event)
+        if volumes:
+            self._delete_volumes()
+
+    def restart(self, service: str) -> None:
+        """Restart one service and wait until it is ready; FLOE2103 if there is none of that name."""
+        from floe_dev.supervisor.client import restart
+
+        restart(self.root, service)
+
+    def _delete_volumes(self) -> None:
+        import shutil
+
+        from floe_dev.supervisor.state import load_state, save_state
+
+        for folder in (self.layout.warehouse_dir, self.layout.catalog_dir, self.layout.dagster_home):
+            if folder.exists():
+                shutil.rmtree(folder)
+        state = load_state(self.layout)
+        if state is not None:
+            save_state(self.layout, state.model_copy(update={"first_run_done": False}))
+
+    def connection(self, principal: str = "floe") -> CatalogConnection:
+        """How to reach the catalog as `principal`; FLOE2xxx if the stack never ran.
+
+        The stack's own generated credentials come first; a catalog that floe did not provision is reached with what
+        platform.yaml refers to.
+        """
+        from floe_dev.config.connection import connection_from_platform
+        from floe_dev.config.credentials import load_secrets
+        from floe_dev.model.connection import CatalogConnection
+
+        secrets = load_secrets(self.layout)
+        credential = secrets.principals.get(principal) if secrets else None
+        if credential is None:
+            if principal != "floe" or self.layout.overlay_file.exists():
+                raise self._not_running(f"the stack has no principal {principal!r} yet")
+            return connection_from_platform(self.project, os.environ)
+        spec = self.project.catalog()
+        return CatalogConnection(
+            uri=spec.uri,
+            warehouse=spec.warehouse,
+            credential=credential,
+            scope=spec.credentials.scope,
+            alias=spec.alias,
+            access_delegation=spec.access_delegation,
+        )
+
+    def environment(self, principal: str = "floe") -> dict[str, str]:
+        """The variables that let any program reach the stack, secret included."""
+        return {
+            **self.connection(principal).environment(),
+            "FLOE_PROJECT_DIR": str(self.root),
+            "DAGSTER_HOME": str(self.layout.dagster_home),
+            "DBT_PROFILES_DIR": str(self.layout.dbt_dir),
+            "DBT_TARGET_PATH": str(self.layout.dbt_dir / "target"),
+            "DBT_LOG_PATH": str(self.layout.dbt_dir / "logs"),
+        }
+
+    def duckdb(self, principal: str = "floe") -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with the catalog attached; the caller closes it."""
+        from floe_dev.compute.duckdb import connect
+
+        self.require_running()
+        return connect(self.connection(principal))
+
+    def catalog(self, principal: str = "floe") -> RestCatalog:
+        """PyIceberg's client of the catalog."""
+        from pyiceberg.catalog.rest import RestCatalog
+
+        connection = self.connection(principal)
+        return RestCatalog(connection.alias, **connection.pyiceberg_properties())
+
+    def tables(self, principal: str = "floe") -> list[TableInfo]:
+        """Every table and view, from metadata alone."""
+        self.require_running()
+        return self._client(principal).tables()
+
+    def table(self, identifier: str, principal: str = "floe") -> TableInfo:
+        """One table or view, from metadata alone; FLOE6002 if there is none."""
+        self.require_running()
+        return self._client(principal).table(identifier)
+
+    def _client(self, principal: str) -> CatalogClient:
+        from floe_dev.catalogs.client import CatalogClient
+
+        return CatalogClient(self.connection(principal))
+
+    def _not_running(self, why: str | None = None) -> FloeError:
+        return FloeError(
+            Code.NOT_RUNNING,
+            "the stack is not running",
+            why=why or f"no supervisor answers for {self.root}",
+            fix="floe up",
+        )

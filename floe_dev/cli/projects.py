@@ -37,7 +37,7 @@ def choose_project(option: Path | None) -> Path:
 
 def running_roots() -> list[Path]:
     """The roots of this user's running stacks."""
-    from floe_dev.supervisor.registry import running_projects
+    from floe_dev.supervisor.quick import running_projects
 
     return running_projects()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,7 +14,9 @@ from rich.text import Text
 from floe_dev.cli.output import Output
 from floe_dev.cli.render.rows import FINISHED, Row, Rows
 from floe_dev.cli.render.style import glyph, seconds_text, state_color
-from floe_dev.model.status import Event
+
+if TYPE_CHECKING:
+    from floe_dev.model.status import Event
 
 _REFRESH_PER_SECOND = 8
 _KINDS = (("service", "services"), ("step", "steps"), ("asset", "assets"))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from floe_dev.cli.output import Output
 from floe_dev.cli.render.rows import Row, Rows, notice_text
 from floe_dev.cli.render.style import paint, seconds_text, state_text
-from floe_dev.model.status import Event
+
+if TYPE_CHECKING:
+    from floe_dev.model.status import Event
 
 Choice = Literal["auto", "tty", "plain", "json", "quiet"]
 CHOICES: tuple[Choice, ...] = ("auto", "tty", "plain", "json", "quiet")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from floe_dev.model.status import Event
+if TYPE_CHECKING:
+    from floe_dev.model.status import Event
+
 
 #: Row states that count as over.
 FINISHED = frozenset({"ready", "done", "failed", "skipped", "stopped", "canceled", "materialized"})

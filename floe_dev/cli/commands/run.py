@@ -1,0 +1,58 @@
+"""`floe run`: materialize assets and show how it goes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from floe_dev.cli.options import json_option, pass_output, project_option
+from floe_dev.cli.output import Output
+from floe_dev.cli.render.progress import CHOICES, Choice, make_progress
+
+
+@click.command(short_help="Materialize assets and show how it goes.")
+@click.argument("selection", nargs=-1)
+@click.option("--stale", is_flag=True, help="What is stale or was never materialized.")
+@click.option("--progress", type=click.Choice(CHOICES), default="auto", show_default=True, help="How it is shown.")
+@json_option
+@project_option
+@pass_output
+def command(
+    output: Output, selection: tuple[str, ...], stale: bool, progress: Choice, as_json: bool, root: Path
+) -> None:
+    """Materialize the assets of SELECTION (default: all) and wait.
+
+    SELECTION is Dagster's syntax: an asset's key (gold/metrics), `key*` with what depends on it, `*key` with what it is
+    made from, group:NAME, tag:KEY=VALUE; several are joined. Exit code 7 if an asset failed.
+    """
+    if stale and selection:
+        raise click.UsageError("--stale and a SELECTION exclude each other")
+    from floe_dev.session import Session
+
+    session = Session(root)
+    session.require_running()
+    if stale:
+        missing, old = session.out_of_date()
+        selection = (*missing, *old)
+        if not selection:
+            output.say("everything is up to date")
+            if as_json:
+                output.document({"runId": None, "materialized": [], "failed": []})
+            return
+    output.json_mode = output.json_mode or progress == "json"
+    if as_json and progress == "auto":
+        progress = "plain"
+    title = f"floe run {' '.join(selection) if len(selection) < 4 else f'{len(selection)} assets'}".rstrip()
+    view = make_progress(progress, output, title=title, environ=os.environ, tty=sys.stderr.isatty())
+    with view:
+        result = session.run(" or ".join(selection) or "*", view.event)
+    if as_json:
+        output.document(result.to_json())
+    elif progress == "json":
+        output.line({"kind": "summary", "name": "", "data": result.to_json()})
+    elif progress != "quiet":
+        output.data(result.text())
+    result.check()

@@ -1,0 +1,191 @@
+"""`floe up`: start the stack, materialize everything the first time, and say where everything is."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from floe_dev.cli.naming import floe_command
+from floe_dev.cli.options import json_option, pass_output, project_option
+from floe_dev.cli.output import Output
+from floe_dev.cli.render.progress import CHOICES, Choice, Progress, make_progress
+
+if TYPE_CHECKING:
+    from floe_dev.model.status import Event
+    from floe_dev.session import RunResult, Session
+
+
+@click.command(short_help="Start the stack; materialize everything the first time.")
+@click.option("--stack", default=None, metavar="NAME", help="A stack by name or file (default: the project's last).")
+@click.option("--run", "run", flag_value="always", default=None, help="Materialize everything, also if it was before.")
+@click.option("--no-run", "run", flag_value="never", help="Do not materialize anything.")
+@click.option("--detach", "-d", is_flag=True, help="Return when the stack is ready; a first run goes on without you.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=120.0,
+    show_default=True,
+    help="Seconds for the stack to be ready.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=None, help="The Dagster UI's port.")
+@click.option("--progress", type=click.Choice(CHOICES), default="auto", show_default=True, help="How it is shown.")
+@json_option
+@project_option
+@pass_output
+def command(
+    output: Output,
+    stack: str | None,
+    run: str | None,
+    detach: bool,
+    timeout: float,
+    port: int | None,
+    progress: Choice,
+    as_json: bool,
+    root: Path,
+) -> int:
+    """Start the project's stack and leave it running.
+
+    The first time, every asset is materialized once; later starts say what is stale or was never materialized. Where
+    the stack runs already, this shows its status. Ctrl-C stops what this command started.
+    """
+    from floe_dev.session import Session, UpOptions
+
+    session = Session(root)
+    was_running = session.status()
+    output.json_mode = output.json_mode or progress == "json"
+    if as_json and progress == "auto":
+        progress = "plain"
+    if was_running is not None and was_running.ready and run != "always" and not _pending_first_run(session, run):
+        if stack is not None and stack != was_running.stack:
+            session.up(UpOptions(stack=stack))  # raises FLOE2105
+        return _already(output, root, as_json=as_json, json_lines=progress == "json")
+    started = time.monotonic()
+    view = make_progress(progress, output, title=f"floe up: {root.name}", environ=os.environ, tty=sys.stderr.isatty())
+    recorder = _Recorder(view)
+    result: RunResult | None = None
+    try:
+        with view:
+            session.up(UpOptions(stack=stack, timeout=timeout, port=port), recorder.event)
+            if run == "always" or _pending_first_run(session, run):
+                result = session.materialize_all(recorder.event, wait=not detach)
+    except BaseException as error:
+        _undo(output, session, error, was_running=was_running is not None)
+        raise
+    _summarize(output, session, recorder, result, time.monotonic() - started, as_json=as_json, progress=progress)
+    if result is not None:
+        result.check()
+    return 0
+
+
+def _pending_first_run(session: Session, run: str | None) -> bool:
+    return run is None and not session.first_run_done()
+
+
+def _undo(output: Output, session: Session, error: BaseException, *, was_running: bool) -> None:
+    """After Ctrl-C or SIGTERM stop what this command started; an error has stopped it, or leaves it to be looked at."""
+    if isinstance(error, Exception) or was_running:
+        return
+    output.say("stopping what was started …")
+    session.down()
+    output.say(f"stopped; nothing is left running. Start again with: {floe_command('up', project=session.root)}")
+
+
+def _already(output: Output, root: Path, *, as_json: bool, json_lines: bool) -> int:
+    from floe_dev.cli.render.status import overall, status_text
+    from floe_dev.supervisor.quick import quick_status
+
+    status = quick_status(root) or {}
+    if as_json or json_lines:
+        write = output.document if as_json else output.line
+        write({**status, "running": True, "state": overall(status), "alreadyRunning": True})
+        return 0
+    output.say("the stack is already running")
+    output.data(status_text(status, color=output.color, unicode=output.unicode, width=output.width))
+    output.say(f"stop it with: {floe_command('down', project=root)}")
+    return 0
+
+
+class _Recorder:
+    """Passes events on to the view and keeps the rows for the summary."""
+
+    def __init__(self, view: Progress) -> None:
+        from floe_dev.cli.render.rows import Rows
+
+        self.rows = Rows()
+        self._view = view
+
+    def event(self, event: Event) -> None:
+        self.rows.apply(event)
+        self._view.event(event)
+
+
+def _summarize(
+    output: Output,
+    session: Session,
+    recorder: _Recorder,
+    result: RunResult | None,
+    seconds: float,
+    *,
+    as_json: bool,
+    progress: Choice,
+) -> None:
+    from floe_dev.cli.render.summary import Summary, summary_text
+
+    status = session.status()
+    assert status is not None, "it was ready a moment ago"
+    tables = [info for info in session.tables() if info.kind == "table"]
+    missing, stale = session.out_of_date()
+    steps = [*recorder.rows.of("service"), *recorder.rows.of("step")]
+    if as_json or progress == "json":
+        content: dict[str, Any] = {
+            **status.model_dump(mode="json", by_alias=True),
+            "running": True,
+            "alreadyRunning": False,
+            "seconds": round(seconds, 3),
+            "tables": [{"name": info.identifier, "rows": info.rows} for info in tables],
+            "missing": missing,
+            "stale": stale,
+            "run": result.to_json() if result is not None else None,
+        }
+        if as_json:
+            output.document(content)
+        else:
+            output.line({"kind": "summary", "time": time.time(), "name": "", "data": content})
+        return
+    if progress == "quiet":
+        return
+    query = _example(session, [info.identifier for info in tables if info.rows])
+    text = summary_text(
+        Summary(
+            project=session.project.spec.name,
+            stack=status.stack,
+            seconds=seconds,
+            steps=[*steps, *recorder.rows.of("run")],
+            tables=[(info.identifier, info.rows) for info in tables],
+            urls=list(status.urls.items()),
+            services=[service.name for service in status.services],
+            missing=missing,
+            stale=stale,
+            sql=query,
+            run=floe_command("run", "--stale", project=session.root),
+            down=floe_command("down", project=session.root),
+        ),
+        color=output.color,
+        unicode=output.unicode,
+        width=output.width,
+    )
+    output.data(text)
+
+
+def _example(session: Session, names: list[str]) -> str | None:
+    """A query worth trying: of the last layer's first table, for that is what the project is for."""
+    for namespace in reversed(session.project.namespaces()):
+        for name in names:
+            if name.startswith(f"{namespace}."):
+                return floe_command("sql", f"from {name} limit 5", project=session.root)
+    return None

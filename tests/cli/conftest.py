@@ -1,0 +1,63 @@
+"""One embedded stack for all command line tests of a test run, shared by the workers of pytest-xdist."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.helpers import floe
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """A running sample project: its root, and the variables that keep its registry and socket apart."""
+
+    root: Path
+    env: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """The sample project, up and materialized; the first worker starts it, the last one stops it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    home = shared / "cli-stack"
+    home.mkdir(exist_ok=True)
+    running = RunningStack(home / "my shop ü", {"XDG_STATE_HOME": str(home / "state")})
+    users = home / "users"
+    with _locked(home / "lock"):
+        if _count(users, +1) == 1:
+            if not (running.root / "floe.yaml").exists():
+                made = floe("init", str(running.root), cwd=home, env=running.env)
+                assert made.returncode == 0, made.stderr
+            up = floe("up", cwd=running.root, env=running.env, timeout=240)
+            (home / "up.stdout").write_text(up.stdout)
+            (home / "up.stderr").write_text(up.stderr)
+            assert up.returncode == 0, up.stdout + up.stderr
+    try:
+        yield running
+    finally:
+        with _locked(home / "lock"):
+            if _count(users, -1) == 0:
+                down = floe("down", cwd=running.root, env=running.env, timeout=60)
+                assert down.returncode == 0, down.stderr
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _count(path: Path, change: int) -> int:
+    users = (int(path.read_text()) if path.exists() else 0) + change
+    path.write_text(str(users))
+    return users
