@@ -157,6 +157,19 @@ class Code(Enum):
         "The catalog answered with an error: the principal lacks a privilege, the credentials are not its own, or the "
         "request is one it does not know.",
     )
+    CATALOG_MOVED = Kind(
+        3003,
+        "the catalog keeps its data elsewhere",
+        "Iceberg metadata names its files by absolute location, so a project that was moved or copied cannot use the "
+        "catalog it brought along.",
+        ExitCode.CONFIG,
+    )
+    NOT_READY = Kind(
+        3004,
+        "the catalog answers, but a table cannot be made in it",
+        "Before the stack counts as ready the scoped principal creates, writes, reads and drops an Iceberg table.",
+        ExitCode.SERVICE_FAILED,
+    )
     # 4xxx: dbt
     DBT_PARSE_FAILED = Kind(
         4001,
@@ -186,6 +199,12 @@ class Code(Enum):
         "no such snapshot",
         "A snapshot is named by its id, by its number in `floe tables show` (1 is the first), or as `current`, "
         "`previous` or `first`. Expired snapshots are gone.",
+    )
+    EXTENSION_MISSING = Kind(
+        6004,
+        "a DuckDB extension is not installed",
+        "floe loads DuckDB's iceberg, avro and httpfs extensions from Python wheels of DuckDB's own version.",
+        ExitCode.MACHINE,
     )
     # 9xxx: the machine
     DISK_FULL = Kind(9101, "no space left", "The file system is full, or a quota is used up.", ExitCode.MACHINE)

@@ -1,0 +1,307 @@
+"""One provisioner for every catalog that speaks Polaris's management API, through the official SDK.
+
+What exists is left as it is: a second run changes nothing, and a run after a crash goes on where it stopped. A
+principal whose secret was lost (it is shown only once) gets a new one.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from floe_dev.config.credentials import (
+    READER_PRINCIPAL,
+    SERVICE_PRINCIPAL,
+    load_or_create_secrets,
+    save_secrets,
+)
+from floe_dev.errors import Code, FloeError
+from floe_dev.model.connection import CatalogConnection, Credential
+from floe_dev.model.layout import Layout
+
+if TYPE_CHECKING:
+    from apache_polaris.sdk.management import PolarisDefaultApi
+
+#: Principal -> (principal role, catalog role, privileges on the catalog). The names of privileges are Polaris's.
+ROLES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    SERVICE_PRINCIPAL: ("floe_engineer", "floe_content", ("CATALOG_MANAGE_CONTENT",)),
+    READER_PRINCIPAL: (
+        "floe_reader",
+        "floe_read",
+        (
+            "NAMESPACE_LIST",
+            "NAMESPACE_READ_PROPERTIES",
+            "TABLE_LIST",
+            "TABLE_READ_PROPERTIES",
+            "TABLE_READ_DATA",
+            "VIEW_LIST",
+            "VIEW_READ_PROPERTIES",
+        ),
+    ),
+}
+
+
+@dataclass
+class ProvisionReport:
+    """What was created and what was there already, as `kind name`."""
+
+    created: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """One line."""
+        if not self.created:
+            return "unchanged"
+        return f"created {len(self.created)}: {', '.join(self.created)}"
+
+
+def provision(
+    root: CatalogConnection, *, location: str, namespaces: tuple[str, ...], layout: Layout
+) -> ProvisionReport:
+    """Make catalog `root.warehouse` at `location` with its principals, roles, grants and namespaces.
+
+    `root` is the connection with the root credential. New principals' credentials are stored in the project's secrets
+    as soon as each is known. Raises FloeError 3001 (unreachable), 3002 (refused), 3003 (another location).
+    """
+    report = ProvisionReport()
+    if _is_complete(root, namespaces, layout):
+        report.unchanged.append(f"catalog {root.warehouse}")
+        return report
+    token = fetch_token(root)
+    api = _management(root, token)
+    _Provisioner(api, root, layout, report).run(location)
+    _namespaces(root, namespaces, report, layout)
+    return report
+
+
+def fetch_token(connection: CatalogConnection) -> str:
+    """An access token for the connection's principal; raises FloeError 3001 or 3002."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": connection.credential.client_id,
+        "client_secret": connection.credential.client_secret.get_secret_value(),
+        "scope": connection.scope,
+    }
+    status, answer = _http("POST", connection.token_uri, None, urllib.parse.urlencode(form).encode())
+    if status != 200:
+        raise _refused(connection, f"a token for `{connection.credential.client_id}`", status, answer)
+    token: str = answer["access_token"]
+    return token
+
+
+def _is_complete(root: CatalogConnection, namespaces: tuple[str, ...], layout: Layout) -> bool:
+    """Whether both principals get a token and see every namespace: two calls each instead of importing the SDK."""
+    principals = load_or_create_secrets(layout).principals
+    if not set(ROLES) <= set(principals):
+        return False
+    for name in ROLES:
+        connection = root.model_copy(update={"credential": principals[name]})
+        try:
+            token = fetch_token(connection)
+            status, answer = _http("GET", f"{root.uri}/v1/{_quote(root.warehouse)}/namespaces", token)
+        except FloeError:
+            return False
+        if status != 200 or not {(n,) for n in namespaces} <= {tuple(n) for n in answer.get("namespaces", [])}:
+            return False
+    return True
+
+
+class _Provisioner:
+    def __init__(
+        self, api: PolarisDefaultApi, root: CatalogConnection, layout: Layout, report: ProvisionReport
+    ) -> None:
+        self._api = api
+        self._root = root
+        self._layout = layout
+        self._report = report
+
+    def run(self, location: str) -> None:
+        from apache_polaris.sdk.management import models
+
+        warehouse = self._root.warehouse
+        # The SDK's storage models are one class for every kind of store, told apart by storageType.
+        storage = models.FileStorageConfigInfo(storageType="FILE", allowedLocations=[location])
+        catalog = models.PolarisCatalog(
+            type="INTERNAL",
+            name=warehouse,
+            properties=models.CatalogProperties.model_validate(
+                {"default-base-location": location, "polaris.config.drop-with-purge.enabled": "true"}
+            ),
+            storageConfigInfo=storage,
+        )
+        self._create(
+            f"catalog {warehouse}", lambda: self._api.create_catalog(models.CreateCatalogRequest(catalog=catalog))
+        )
+        self._check_location(location)
+        for principal, (principal_role, catalog_role, privileges) in ROLES.items():
+            self._principal(principal)
+            role = models.PrincipalRole(name=principal_role)
+            self._create(
+                f"principal role {principal_role}",
+                lambda role=role: self._api.create_principal_role(  # type: ignore[misc]
+                    models.CreatePrincipalRoleRequest(principalRole=role)
+                ),
+            )
+            held = models.CatalogRole(name=catalog_role)
+            self._create(
+                f"catalog role {catalog_role}",
+                lambda held=held: self._api.create_catalog_role(  # type: ignore[misc]
+                    warehouse, models.CreateCatalogRoleRequest(catalogRole=held)
+                ),
+            )
+            # Assignments and grants are PUTs: repeating one changes nothing.
+            self._call(
+                f"role of {principal}",
+                lambda p=principal, r=role: self._api.assign_principal_role(  # type: ignore[misc]
+                    p, models.GrantPrincipalRoleRequest(principalRole=r)
+                ),
+            )
+            self._call(
+                f"catalog role of {principal_role}",
+                lambda r=principal_role, h=held: self._api.assign_catalog_role_to_principal_role(  # type: ignore[misc]
+                    r, warehouse, models.GrantCatalogRoleRequest(catalogRole=h)
+                ),
+            )
+            for privilege in privileges:
+                grant = models.CatalogGrant(type="catalog", privilege=models.CatalogPrivilege(privilege))
+                self._call(
+                    f"grant {privilege} to {catalog_role}",
+                    lambda r=catalog_role, g=grant: self._api.add_grant_to_catalog_role(  # type: ignore[misc]
+                        warehouse, r, models.AddGrantRequest(grant=g)
+                    ),
+                )
+
+    def _principal(self, name: str) -> None:
+        from apache_polaris.sdk.management import models
+
+        known = load_or_create_secrets(self._layout).principals.get(name)
+        request = models.CreatePrincipalRequest(principal=models.Principal(name=name), credentialRotationRequired=False)
+        created = self._create(f"principal {name}", lambda: self._api.create_principal(request))
+        if created is None and known is not None and self._still_valid(known):
+            return
+        if created is None:
+            created = self._call(f"credential of {name}", lambda: self._api.reset_credentials(name))
+            self._report.created.append(f"credential of {name}")
+        credentials = created.credentials
+        credential = Credential(
+            client_id=credentials.client_id,
+            client_secret=SecretStr(credentials.client_secret.get_secret_value()),
+        )
+        save_secrets(self._layout, load_or_create_secrets(self._layout).with_principal(name, credential))
+
+    def _still_valid(self, credential: Credential) -> bool:
+        try:
+            fetch_token(self._root.model_copy(update={"credential": credential}))
+        except FloeError:
+            return False
+        return True
+
+    def _check_location(self, location: str) -> None:
+        catalog = self._call("the catalog", lambda: self._api.get_catalog(self._root.warehouse))
+        base = str(catalog.properties.default_base_location).rstrip("/")
+        if base != location.rstrip("/"):
+            raise FloeError(
+                Code.CATALOG_MOVED,
+                f"the catalog `{self._root.warehouse}` keeps its data at {base}",
+                why=f"this project's warehouse is {location}: the project was moved or copied with its .floe folder",
+                fix="move the project back, or `floe reset` to begin anew here",
+            )
+
+    def _create(self, what: str, call: Callable[[], Any]) -> Any:
+        """The answer of a create; None where it was there already (409)."""
+        from apache_polaris.sdk.management.exceptions import ApiException
+
+        try:
+            answer = call()
+        except ApiException as error:
+            if error.status == 409:
+                self._report.unchanged.append(what)
+                return None
+            raise _refused(self._root, what, error.status, error.body) from None
+        self._report.created.append(what)
+        return answer
+
+    def _call(self, what: str, call: Callable[[], Any]) -> Any:
+        from apache_polaris.sdk.management.exceptions import ApiException
+
+        try:
+            return call()
+        except ApiException as error:
+            raise _refused(self._root, what, error.status, error.body) from None
+
+
+def _namespaces(root: CatalogConnection, namespaces: tuple[str, ...], report: ProvisionReport, layout: Layout) -> None:
+    """Created as the scoped principal, which so owns what it works with; root has no say over content."""
+    credential = load_or_create_secrets(layout).principals[SERVICE_PRINCIPAL]
+    token = fetch_token(root.model_copy(update={"credential": credential}))
+    for namespace in namespaces:
+        body = json.dumps({"namespace": namespace.split("."), "properties": {}}).encode()
+        status, answer = _http("POST", f"{root.uri}/v1/{_quote(root.warehouse)}/namespaces", token, body, json_=True)
+        if status == 409:
+            report.unchanged.append(f"namespace {namespace}")
+        elif status == 200:
+            report.created.append(f"namespace {namespace}")
+        else:
+            raise _refused(root, f"namespace {namespace}", status, answer)
+
+
+def _management(root: CatalogConnection, token: str) -> PolarisDefaultApi:
+    from apache_polaris.sdk.management import ApiClient, Configuration, PolarisDefaultApi
+
+    return PolarisDefaultApi(ApiClient(Configuration(host=root.management_uri, access_token=token)))
+
+
+def _quote(name: str) -> str:
+    return urllib.parse.quote(name, safe="")
+
+
+def _http(
+    method: str, url: str, token: str | None, body: bytes | None = None, *, json_: bool = False
+) -> tuple[int, Any]:
+    parts = urllib.parse.urlsplit(url)
+    headers = {"Content-Type": "application/json" if json_ else "application/x-www-form-urlencoded"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = make(parts.netloc, timeout=30)
+    try:
+        connection.request(method, parts.path, body, headers)
+        response = connection.getresponse()
+        text = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise FloeError(
+            Code.CATALOG_UNREACHABLE,
+            f"the catalog at {parts.netloc} does not answer",
+            why=str(error),
+            fix="floe status",
+        ) from error
+    finally:
+        connection.close()
+    try:
+        return response.status, json.loads(text) if text else {}
+    except ValueError:
+        return response.status, {}
+
+
+def _refused(connection: CatalogConnection, what: str, status: object, answer: object) -> FloeError:
+    message = answer
+    if isinstance(answer, str | bytes):
+        try:
+            message = json.loads(answer)
+        except ValueError:
+            message = answer
+    if isinstance(message, dict):
+        error = message.get("error", message)
+        message = error.get("message", error) if isinstance(error, dict) else message.get("error_description", error)
+    return FloeError(
+        Code.CATALOG_REFUSED,
+        f"the catalog refused {what}",
+        why=f"{connection.management_uri} answered {status}: {message}",
+        fix="floe logs catalog",
+    )

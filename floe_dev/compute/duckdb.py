@@ -1,0 +1,71 @@
+"""DuckDB attached to the catalog: the engine of `floe sql`, of the readiness check and of tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from floe_dev.compute.extensions import extension_paths
+from floe_dev.errors import Code, FloeError
+from floe_dev.model.connection import CatalogConnection
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def connect(connection: CatalogConnection) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB with the catalog attached as `connection.alias`; the caller closes it.
+
+    Two-part names such as `silver.orders` are found in the catalog. Raises FloeError 3002 where it cannot be attached.
+    """
+    import duckdb
+
+    database = duckdb.connect(":memory:")
+    try:
+        load_extensions(database)
+        database.execute(attach_sql(connection))
+        # The catalog first, so that `silver.orders` is its table; memory second, for temporary things of the user.
+        database.execute(f"SET search_path = '{_default_schema(database, connection.alias)},memory.main'")
+    except duckdb.Error as error:
+        database.close()
+        raise FloeError(
+            Code.CATALOG_REFUSED,
+            f"DuckDB cannot attach the catalog `{connection.warehouse}`",
+            why=str(error).strip(),
+            fix="floe status",
+        ) from error
+    return database
+
+
+def load_extensions(database: duckdb.DuckDBPyConnection) -> None:
+    """LOAD the extensions from their wheels."""
+    database.execute("SET autoinstall_known_extensions = false")
+    for path in extension_paths():
+        database.execute(f"LOAD '{_quoted(str(path))}'")
+
+
+def attach_sql(connection: CatalogConnection) -> str:
+    """The seed's ATTACH statement, with this connection's values."""
+    options = {
+        "TYPE": "iceberg",
+        "ENDPOINT": connection.uri,
+        "CLIENT_ID": connection.credential.client_id,
+        "CLIENT_SECRET": connection.credential.client_secret.get_secret_value(),
+        "OAUTH2_SERVER_URI": connection.token_uri,
+        "OAUTH2_SCOPE": connection.scope,
+        "ACCESS_DELEGATION_MODE": "none" if connection.access_delegation == "none" else "vended_credentials",
+    }
+    rendered = ", ".join(f"{name} '{_quoted(value)}'" for name, value in options.items())
+    alias = connection.alias.replace('"', '""')
+    return f"ATTACH '{_quoted(connection.warehouse)}' AS \"{alias}\" ({rendered})"
+
+
+def _default_schema(database: duckdb.DuckDBPyConnection, alias: str) -> str:
+    rows = database.execute(
+        "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? ORDER BY schema_name LIMIT 1", [alias]
+    ).fetchall()
+    schema = rows[0][0] if rows else "main"
+    return f'"{alias}"."{schema}"'.replace("'", "''")
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
