@@ -31,7 +31,7 @@ def check_readiness(connection: CatalogConnection) -> Readiness:
     namespace = f'"{connection.alias}"."{name}"'
     steps = (
         ("create", f"CREATE SCHEMA {namespace}; CREATE TABLE {namespace}.probe (n BIGINT)"),
-        ("write", f"INSERT INTO {namespace}.probe SELECT range FROM range(3)"),
+        ("write", f"INSERT INTO {namespace}.probe SELECT range FROM range(3)"),  # noqa: S608 - names made here
         ("read", f"SELECT count(*), sum(n) FROM {namespace}.probe"),  # noqa: S608 - names made here
         ("drop", f"DROP TABLE {namespace}.probe; DROP SCHEMA {namespace}"),
     )
