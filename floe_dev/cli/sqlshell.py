@@ -98,7 +98,7 @@ class _Shell:
             if not pending.strip():
                 pending = ""
                 continue
-            if not _complete(pending):
+            if not is_complete(pending):
                 continue
             statement, pending = pending, ""
             self._guard(lambda statement=statement: self._run(statement))
@@ -157,7 +157,7 @@ class _Shell:
         return found[state] if state < len(found) else None
 
 
-def _complete(text: str) -> bool:
+def is_complete(text: str) -> bool:
     """Whether DuckDB's parser takes `text` as whole statements, the last one ended by a semicolon."""
     if not text.rstrip().endswith(";"):
         return False

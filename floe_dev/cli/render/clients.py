@@ -41,9 +41,8 @@ def client_text(client: str, connection: CatalogConnection) -> str:
 def _dotenv(value: str) -> str:
     if _PLAIN.fullmatch(value):
         return value
-    if "'" not in value and "\n" not in value:
-        return f"'{value}'"  # single quotes: no reader expands a dollar in them
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("$", "\\$") + '"'
+    # Single quotes: no reader expands a dollar inside them.
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _duckdb(connection: CatalogConnection) -> str:
