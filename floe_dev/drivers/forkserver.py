@@ -6,7 +6,8 @@ soon as the module it waits for is there, so that the web server need not wait f
 
 Protocol: JSON lines on a Unix socket inherited as standard input (the supervisor's end), and on a listening socket at
 PATH for others of the same user (the run launcher). `{"op": "fork", "id", "module", "args", "env", "cwd", "log",
-"after"}` is answered `{"id", "pid"}`; when a child of the supervisor's ends, `{"exit": pid, "status": code}`.
+"after"}` is answered `{"id", "pid"}` or `{"id", "error"}`; when a child ends, whoever asked for it is told
+`{"exit": pid, "status": code}` (negative: the signal).
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
 import sys
+import traceback
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from floe_dev.drivers.process import open_log
+from floe_dev.drivers.bound import die_with
+from floe_dev.drivers.logs import open_log
 
-_PR_SET_PDEATHSIG = 1
+Request = dict[str, Any]
 
 
 class ForkServer:
@@ -35,16 +39,18 @@ class ForkServer:
         self._control = control
         self._listener = listener
         self._pending_modules = preload
-        self._loaded: set[str] = set()
-        self._waiting: list[tuple[socket.socket, dict[str, Any]]] = []
+        self._waiting: list[tuple[socket.socket, Request]] = []
         self._buffers: dict[socket.socket, bytes] = {}
         self._parents: dict[int, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
 
-    def run(self) -> None:
-        """Import, fork and reap until the supervisor's end of the control socket closes."""
+    def run(self) -> Request | None:
+        """Import, fork and reap until the supervisor's end of the control socket closes.
+
+        Returns None then; in each child it returns the request that the child is to carry out.
+        """
         # The collector would walk the growing heap of modules again and again; frozen, it stays shared after a fork.
         gc.disable()
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -54,7 +60,8 @@ class ForkServer:
         self._selector.register(self._wake_read, selectors.EVENT_READ, "wake")
         while True:
             # Between two imports only look whether somebody asks; afterwards sleep until somebody does.
-            for key, _ in self._selector.select(timeout=0 if self._pending_modules else None):
+            busy = self._pending_modules or self._waiting
+            for key, _ in self._selector.select(timeout=0 if busy else None):
                 if key.data == "listener":
                     client, _ = self._listener.accept()
                     self._selector.register(client, selectors.EVENT_READ, "client")
@@ -63,28 +70,34 @@ class ForkServer:
                     self._reap()
                 elif not self._receive(key.fileobj):  # type: ignore[arg-type]
                     if key.fileobj is self._control:
-                        return
+                        return None
                     self._forget(key.fileobj)  # type: ignore[arg-type]
-            self._serve()
+            if self._waiting and (request := self._serve()) is not None:
+                return request
             if self._pending_modules:
-                name = self._pending_modules.pop(0)
-                importlib.import_module(name)
-                self._loaded.add(name)
-                if not self._pending_modules:
-                    gc.collect()
-                gc.freeze()
-                self._serve()
+                self._load(self._pending_modules[0])
+
+    def _load(self, name: str) -> None:
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: BLE001 - whoever needs it fails on its own, with its own log to show for it
+            traceback.print_exc()
+        self._pending_modules.remove(name)
+        if not self._pending_modules:
+            gc.collect()
+        gc.freeze()
 
     def _receive(self, client: socket.socket) -> bool:
         try:
             data = client.recv(65536)
-        except OSError:
+            *lines, rest = (self._buffers.get(client, b"") + data).split(b"\n")
+            requests = [json.loads(line) for line in lines]
+        except (OSError, ValueError):
             return False
-        if not data:
+        if not data or not all(isinstance(request, dict) for request in requests):
             return False
-        *lines, rest = (self._buffers.get(client, b"") + data).split(b"\n")
         self._buffers[client] = rest
-        self._waiting.extend((client, json.loads(line)) for line in lines)
+        self._waiting.extend((client, request) for request in requests)
         return True
 
     def _forget(self, client: socket.socket) -> None:
@@ -94,22 +107,25 @@ class ForkServer:
         self._parents = {pid: parent for pid, parent in self._parents.items() if parent is not client}
         client.close()
 
-    def _serve(self) -> None:
-        still: list[tuple[socket.socket, dict[str, Any]]] = []
-        for client, request in self._waiting:
-            after = request.get("after")
-            if after and after in self._pending_modules:
-                still.append((client, request))
-            else:
-                self._fork(client, request)
-        self._waiting = still
-
-    def _fork(self, client: socket.socket, request: dict[str, Any]) -> None:
-        pid = os.fork()
-        if pid == 0:
-            self._become(request)
-        self._parents[pid] = client
-        self._send(client, {"id": request.get("id"), "pid": pid})
+    def _serve(self) -> Request | None:
+        """Fork for every request whose module is loaded; in a child, the request it is to carry out."""
+        waiting, self._waiting = self._waiting, []
+        for client, request in waiting:
+            if request.get("after") in self._pending_modules:
+                self._waiting.append((client, request))
+                continue
+            server = os.getpid()
+            try:
+                pid = os.fork()
+            except OSError as error:
+                self._send(client, {"id": request.get("id"), "error": error.strerror or str(error)})
+                continue
+            if pid == 0:
+                self._leave(server)
+                return request
+            self._parents[pid] = client
+            self._send(client, {"id": request.get("id"), "pid": pid})
+        return None
 
     def _reap(self) -> None:
         while True:
@@ -124,82 +140,67 @@ class ForkServer:
                 self._send(client, {"exit": pid, "status": os.waitstatus_to_exitcode(status)})
 
     @staticmethod
-    def _send(client: socket.socket, message: dict[str, Any]) -> None:
+    def _send(client: socket.socket, message: Request) -> None:
         with contextlib.suppress(OSError):
             client.sendall(json.dumps(message).encode() + b"\n")
 
-    def _become(self, request: dict[str, Any]) -> NoReturn:
-        """In the child: cut every tie to the fork server, then run the module as `python -m` would."""
-        code = 70
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.setsid()
-            _die_with_parent()
-            for sock in [self._control, self._listener, *self._buffers]:
-                sock.close()
-            self._selector.close()
-            os.close(self._wake_read)
-            os.close(self._wake_write)
-            log = open_log(Path(request["log"]))
-            os.dup2(log, 1)
-            os.dup2(log, 2)
-            null = os.open(os.devnull, os.O_RDONLY)
-            os.dup2(null, 0)
-            os.environ.clear()
-            os.environ.update(request["env"])
-            os.chdir(request["cwd"])
-            gc.enable()
-            code = _run_module(request["module"], request["args"])
-        except BaseException:  # noqa: BLE001 - the child must never return into the parent's loop
-            import traceback
-
-            traceback.print_exc()
-        finally:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(code)
+    def _leave(self, server: int) -> None:
+        """In the child: cut every tie to the fork server but the parent-death signal."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        # SIGTERM: a run worker still gets to record that it was ended; what ignores it, the guardian kills.
+        die_with(server, signal.SIGTERM)
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
 
 
-def _run_module(module: str, args: list[str]) -> int:
-    import runpy
-
-    sys.argv = [module, *args]
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except SystemExit as exit_:
-        import atexit
-
-        atexit._run_exitfuncs()  # noqa: SLF001 - os._exit follows; this is what sys.exit would have run
-        if exit_.code is None:
-            return 0
-        return exit_.code if isinstance(exit_.code, int) else 1
-    return 0
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the fork server ends (prctl(2), PR_SET_PDEATHSIG)."""
-    import ctypes
-
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def become(request: Request) -> None:
+    """Turn this fresh child into `python -m MODULE ARGUMENT…`; what the module raises passes through."""
+    log = open_log(Path(request["log"]))
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    os.chdir(request["cwd"])
+    server_path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    # What `python -m` would have found: the working directory, then PYTHONPATH.
+    own_path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    inherited = [entry for entry in sys.path[1:] if entry not in server_path or not entry]
+    sys.path[:] = [request["cwd"], *own_path, *inherited]
+    importlib.invalidate_caches()
+    gc.enable()
+    sys.argv = [request["module"], *request["args"]]
+    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
 def main() -> None:
-    """`python -m floe_dev.drivers.forkserver SOCKET MODULE…`, the control socket on standard input."""
+    """`python -m floe_dev.drivers.forkserver SOCKET MODULE…`, the control socket on standard input.
+
+    A child leaves through here too, so that it ends as any program does: its threads joined, its exit handlers run.
+    """
+    parent = os.getppid()
     path, *preload = sys.argv[1:]
     control = socket.socket(fileno=os.dup(0))
+    if sys.platform == "linux":
+        die_with(parent)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
+    os.close(null)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     Path(path).unlink(missing_ok=True)
     old_mask = os.umask(0o177)
     listener.bind(path)
     os.umask(old_mask)
     listener.listen(16)
-    ForkServer(control, listener, preload).run()
+    request = ForkServer(control, listener, preload).run()
+    if request is not None:
+        become(request)
 
 
 if __name__ == "__main__":

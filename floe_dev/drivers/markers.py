@@ -1,4 +1,8 @@
-"""Ownership of processes: each one we start carries FLOE_INSTANCE in its environment, and only those are ever ended."""
+"""Ownership of processes: each one we start carries FLOE_INSTANCE in its environment, and only those are ever ended.
+
+The value is `<project>-<start>`: the project's key (a hash of its path) and what tells one start from another. Looking
+for `<project>-` finds what any start of this project left behind, and nothing of a copy of it in another folder.
+"""
 
 from __future__ import annotations
 
@@ -16,38 +20,30 @@ MARKER = "FLOE_INSTANCE"
 
 
 def marked(instance: str) -> list[int]:
-    """Pids of this user's living processes that carry `instance`, this process left out."""
+    """Pids of this user's living processes whose marker begins with `instance`, this process left out."""
     needle = f"{MARKER}={instance}".encode()
-    return [pid for pid, environ in _environments() if pid != os.getpid() and needle in environ.split(b"\0")]
-
-
-def _environments() -> Iterator[tuple[int, bytes]]:
-    if _PROC.is_dir():
-        for entry in os.listdir("/proc"):  # noqa: PTH208 - ten times cheaper than Path.iterdir over all of /proc
-            if entry.isdigit():
-                with contextlib.suppress(OSError):
-                    yield int(entry), Path(f"/proc/{entry}/environ").read_bytes()
-        return
-    import psutil
-
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            environ = process.environ()
-            yield process.pid, b"\0".join(f"{k}={v}".encode() for k, v in environ.items())
+    return [
+        pid
+        for pid, environ in _environments()
+        if pid != os.getpid() and needle in environ and any(e.startswith(needle) for e in environ.split(b"\0"))
+    ]
 
 
 def kill_marked(instance: str, *, grace_seconds: float = 0.0, spare: frozenset[int] = frozenset()) -> list[int]:
-    """End every process that carries `instance`: SIGTERM, then SIGKILL after the grace; returns the pids found."""
+    """End every process whose marker begins with `instance`: SIGTERM, then SIGKILL after the grace; the pids found.
+
+    Looks again until none is left, since a process may start another while it is being ended; gives up five seconds
+    after the grace (a process in uninterruptible sleep).
+    """
     found: set[int] = set()
-    deadline = time.monotonic() + grace_seconds
-    number = signal.SIGTERM if grace_seconds > 0 else signal.SIGKILL
     signalled: set[int] = set()
-    give_up = deadline + 5.0
+    started = time.monotonic()
+    number = signal.SIGTERM if grace_seconds > 0 else signal.SIGKILL
     while alive := [pid for pid in marked(instance) if pid not in spare and not is_zombie(pid)]:
-        now = time.monotonic()
-        if now > give_up:
+        elapsed = time.monotonic() - started
+        if elapsed > grace_seconds + 5.0:
             break
-        if now >= deadline and number is not signal.SIGKILL:
+        if elapsed >= grace_seconds and number is not signal.SIGKILL:
             number, signalled = signal.SIGKILL, set()
         for pid in alive:
             if pid not in signalled:
@@ -66,3 +62,18 @@ def is_zombie(pid: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(b")")[2].split()[:1] == [b"Z"]
+
+
+def _environments() -> Iterator[tuple[int, bytes]]:
+    if _PROC.is_dir():
+        for entry in os.listdir("/proc"):  # noqa: PTH208 - ten times cheaper than Path.iterdir over all of /proc
+            if entry.isdigit():
+                with contextlib.suppress(OSError):
+                    yield int(entry), Path(f"/proc/{entry}/environ").read_bytes()
+        return
+    import psutil
+
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            environ = process.environ()
+            yield process.pid, b"\0".join(f"{k}={v}".encode() for k, v in environ.items())

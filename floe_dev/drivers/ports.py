@@ -1,12 +1,17 @@
-"""Ports on 127.0.0.1: take the wanted one if it is free, else another, and say who holds it."""
+"""Ports on 127.0.0.1: take the wanted one if it is free, else another; say who holds it, and whether that is us."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+_LISTEN = "0A"
 
 
 @dataclass(frozen=True)
@@ -24,22 +29,28 @@ def is_free(port: int) -> bool:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((LOOPBACK, port))
-        except OSError:
+        except (OSError, OverflowError):
             return False
-    return True
+    # Outside Linux SO_REUSEADDR lets 127.0.0.1 be bound while another process listens on all addresses.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.settimeout(0.5)
+        return sock.connect_ex((LOOPBACK, port)) != 0
 
 
 def choose(wanted: int, avoid: frozenset[int] = frozenset()) -> PortChoice:
     """`wanted` if it is free, else the next free one above it, else any; never one of `avoid`."""
     if wanted not in avoid and is_free(wanted):
         return PortChoice(wanted)
+    holder = None if wanted in avoid else holder_of(wanted)
     for candidate in range(wanted + 1, min(wanted + 100, 65536)):
         if candidate not in avoid and is_free(candidate):
-            return PortChoice(candidate, taken=wanted, holder=holder_of(wanted))
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.bind((LOOPBACK, 0))
-        port: int = sock.getsockname()[1]
-    return PortChoice(port, taken=wanted, holder=holder_of(wanted))
+            return PortChoice(candidate, taken=wanted, holder=holder)
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+            sock.bind((LOOPBACK, 0))
+            port: int = sock.getsockname()[1]
+        if port not in avoid:
+            return PortChoice(port, taken=wanted, holder=holder)
 
 
 def holder_of(port: int) -> str | None:
@@ -53,3 +64,46 @@ def holder_of(port: int) -> str | None:
                     return "a process of another user"
                 return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return None
+
+
+def listens(port: int, session: int) -> bool | None:
+    """Whether a process of `session` (a leader's pid) listens on `port`; None where the system does not tell.
+
+    A service that carries no mark of ours in its answers is known by this to be ours.
+    """
+    if sys.platform != "linux":
+        return None
+    inodes = _listening_inodes(port)
+    if not inodes:
+        return False
+    links = {f"socket:[{inode}]" for inode in inodes}
+    return any(links & _links(pid) for pid in _members(session))
+
+
+def _listening_inodes(port: int) -> set[str]:
+    suffix = f":{port:04X}"
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                if fields[1].endswith(suffix) and fields[3] == _LISTEN:
+                    found.add(fields[9])
+    return found
+
+
+def _members(session: int) -> Iterator[int]:
+    for entry in os.listdir("/proc"):  # noqa: PTH208
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                if os.getsid(int(entry)) == session:
+                    yield int(entry)
+
+
+def _links(pid: int) -> set[str]:
+    found = set()
+    with contextlib.suppress(OSError):
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
+            with contextlib.suppress(OSError):
+                found.add(os.readlink(f"/proc/{pid}/fd/{descriptor}"))  # noqa: PTH115 - not a path
+    return found

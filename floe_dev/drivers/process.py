@@ -1,32 +1,38 @@
-"""Start one process: a session of its own, its output in a log file, the marker in its environment."""
+"""Start one process: a session of its own, its output in a log file, ended by the kernel when its starter ends."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
+import threading
+from asyncio import Future, get_running_loop
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-#: A log larger than this is moved aside to `<name>.1` when its service starts.
-LOG_LIMIT_BYTES = 5_000_000
-
-
-def open_log(path: Path) -> int:
-    """A file descriptor to append to `path` (0600), the previous log moved aside once it is large; raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
-        path.replace(path.with_name(path.name + ".1"))
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+from floe_dev.drivers import bound
+from floe_dev.drivers.logs import open_log as open_log
+from floe_dev.drivers.logs import tail as tail
 
 
 def spawn(
     command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path
 ) -> subprocess.Popen[bytes]:
-    """Start `command` detached from the terminal, output appended to `log`; raises OSError."""
+    """Start `command` detached from the terminal, output appended to `log`; raises OSError.
+
+    On Linux the kernel kills it when the calling thread ends, however it ends.
+    """
+    program = shutil.which(command[0], path=environment.get("PATH"))
+    if program is None:
+        raise FileNotFoundError(2, "no such program", command[0])
+    arguments = [program, *command[1:]]
+    if sys.platform == "linux":
+        arguments = [sys.executable, "-I", "-S", bound.__file__, str(os.getpid()), *arguments]
     output = open_log(log)
     try:
         return subprocess.Popen(
-            list(command),
+            arguments,
             env=dict(environment),
             cwd=directory,
             stdin=subprocess.DEVNULL,
@@ -38,13 +44,32 @@ def spawn(
         os.close(output)
 
 
-def tail(path: Path, lines: int = 10) -> tuple[str, ...]:
-    """The last `lines` lines of a log, empty where there is none."""
-    try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 16_384))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ()
-    return tuple(text.rstrip("\n").splitlines()[-lines:])
+def ended(process: subprocess.Popen[bytes]) -> Future[int]:
+    """The exit status of `process` as a future of the running loop, at the moment it ends (negative: the signal).
+
+    No thread of the default executor is held for it: with two processors there are six of them.
+    """
+    loop = get_running_loop()
+    future: Future[int] = loop.create_future()
+
+    def settle(status: int) -> None:
+        if not future.done():
+            future.set_result(status)
+
+    if sys.platform == "linux":
+        descriptor = os.pidfd_open(process.pid)
+
+        def exited() -> None:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+            settle(process.wait())
+
+        loop.add_reader(descriptor, exited)
+    else:
+
+        def wait() -> None:
+            status = process.wait()
+            loop.call_soon_threadsafe(settle, status)
+
+        threading.Thread(target=wait, name=f"wait-{process.pid}", daemon=True).start()
+    return future
