@@ -132,7 +132,12 @@ class Session:
         if credential is None:
             if principal != "floe" or self.layout.overlay_file.exists():
                 raise self._not_running(f"the stack has no principal {principal!r} yet")
-            return connection_from_platform(self.project, os.environ)
+            try:
+                return connection_from_platform(self.project, os.environ)
+            except FloeError as error:
+                if error.code is Code.SECRET_MISSING:
+                    raise self._not_running("it never ran, and platform.yaml's secrets are not set here") from error
+                raise
         spec = self.project.catalog()
         return CatalogConnection(
             uri=spec.uri,
@@ -145,14 +150,7 @@ class Session:
 
     def environment(self, principal: str = "floe") -> dict[str, str]:
         """The variables that let any program reach the stack, secret included."""
-        return {
-            **self.connection(principal).environment(),
-            "FLOE_PROJECT_DIR": str(self.root),
-            "DAGSTER_HOME": str(self.layout.dagster_home),
-            "DBT_PROFILES_DIR": str(self.layout.dbt_dir),
-            "DBT_TARGET_PATH": str(self.layout.dbt_dir / "target"),
-            "DBT_LOG_PATH": str(self.layout.dbt_dir / "logs"),
-        }
+        return {**self.connection(principal).environment(), **self.layout.environment()}
 
     def duckdb(self, principal: str = "floe") -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with the catalog attached; the caller closes it."""

@@ -20,8 +20,6 @@ from floe_dev.errors import Code, ExitCode, FloeError
 def command(output: Output, project: Path | None, as_json: bool) -> int:
     """Check the machine, the project and the stack; exit code 1 if anything failed."""
     found = []
-    if not as_json:
-        output.say("checking …")
     for check in run_checks(project or output.project_option):
         found.append(check)
         if not as_json:

@@ -20,7 +20,7 @@ from floe_dev.cli.render.progress import CHOICES, Choice, make_progress
 @pass_output
 def command(output: Output, service: str | None, progress: Choice, root: Path) -> None:
     """Restart SERVICE and wait until it is ready again; without one, stop and start the whole stack."""
-    from floe_dev.session import Session, UpOptions
+    from floe_dev.session import Session
 
     session = Session(root)
     session.require_running()
@@ -28,8 +28,8 @@ def command(output: Output, service: str | None, progress: Choice, root: Path) -
     view = make_progress(progress, output, title=title, environ=os.environ, tty=sys.stderr.isatty())
     with view:
         if service is not None:
-            session.restart(service, view.event)
+            session.restart(service)
         else:
             session.down(on_event=view.event)
-            session.up(UpOptions(run="never"), view.event)
+            session.up(on_event=view.event)
     output.say(f"{service or 'the stack'} is ready again")

@@ -30,7 +30,8 @@ def command(
     """
     if stale and selection:
         raise click.UsageError("--stale and a SELECTION exclude each other")
-    from floe_dev.session import Session
+    from floe_dev.cli.render.runs import run_text
+    from floe_dev.session import Session, raise_if_failed
 
     session = Session(root)
     session.require_running()
@@ -40,7 +41,7 @@ def command(
         if not selection:
             output.say("everything is up to date")
             if as_json:
-                output.document({"runId": None, "materialized": [], "failed": []})
+                output.document({"runId": None, "status": "success", "seconds": 0, "materialized": [], "failed": []})
             return
     output.json_mode = output.json_mode or progress == "json"
     if as_json and progress == "auto":
@@ -49,10 +50,11 @@ def command(
     view = make_progress(progress, output, title=title, environ=os.environ, tty=sys.stderr.isatty())
     with view:
         result = session.run(" or ".join(selection) or "*", view.event)
+    content = result.model_dump(mode="json", by_alias=True)
     if as_json:
-        output.document(result.to_json())
+        output.document(content)
     elif progress == "json":
-        output.line({"kind": "summary", "name": "", "data": result.to_json()})
+        output.line({"kind": "summary", "name": "", "data": content})
     elif progress != "quiet":
-        output.data(result.text())
-    result.check()
+        output.data(run_text(result, color=output.color, unicode=output.unicode))
+    raise_if_failed(result)

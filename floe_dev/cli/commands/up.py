@@ -16,8 +16,9 @@ from floe_dev.cli.output import Output
 from floe_dev.cli.render.progress import CHOICES, Choice, Progress, make_progress
 
 if TYPE_CHECKING:
+    from floe_dev.model.runs import RunResult
     from floe_dev.model.status import Event
-    from floe_dev.session import RunResult, Session
+    from floe_dev.session import Session
 
 
 @click.command(short_help="Start the stack; materialize everything the first time.")
@@ -72,13 +73,15 @@ def command(
         with view:
             session.up(UpOptions(stack=stack, timeout=timeout, port=port), recorder.event)
             if run == "always" or _pending_first_run(session, run):
-                result = session.materialize_all(recorder.event, wait=not detach)
+                result = session.run("*", recorder.event, wait=not detach)
     except BaseException as error:
         _undo(output, session, error, was_running=was_running is not None)
         raise
     _summarize(output, session, recorder, result, time.monotonic() - started, as_json=as_json, progress=progress)
     if result is not None:
-        result.check()
+        from floe_dev.session import raise_if_failed
+
+        raise_if_failed(result)
     return 0
 
 
@@ -150,7 +153,7 @@ def _summarize(
             "tables": [{"name": info.identifier, "rows": info.rows} for info in tables],
             "missing": missing,
             "stale": stale,
-            "run": result.to_json() if result is not None else None,
+            "run": result.model_dump(mode="json", by_alias=True) if result is not None else None,
         }
         if as_json:
             output.document(content)
