@@ -1,0 +1,65 @@
+"""`python -m floe_dev.catalogs.rest`: the catalog server as a process."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+import sys
+from pathlib import Path
+
+ROOT_CREDENTIALS = "POLARIS_BOOTSTRAP_CREDENTIALS"
+SIGNING_KEY = "FLOE_CATALOG_SIGNING_KEY"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until told to stop; exit code 2 for settings that cannot work."""
+    parser = argparse.ArgumentParser(prog="python -m floe_dev.catalogs.rest", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--database", type=Path, required=True, help="SQLite file, made if it is missing")
+    parser.add_argument("--warehouse", type=Path, required=True, help="folder of catalogs created without a location")
+    parser.add_argument("--instance", default="", help="echoed in every answer as X-Floe-Instance")
+    options = parser.parse_args(argv)
+    # Taken out of the environment, so that nothing this process might start inherits them.
+    credentials = os.environ.pop(ROOT_CREDENTIALS, "").split(",", 2)
+    if len(credentials) != 3 or not all(credentials):
+        parser.error(f"{ROOT_CREDENTIALS} must be <realm>,<client id>,<client secret>")
+    key = os.environ.pop(SIGNING_KEY, "")
+    if key and len(key) < 16:
+        parser.error(f"{SIGNING_KEY} must have at least 16 characters")
+
+    import uvicorn
+
+    from floe_dev.catalogs.rest.app import create_app
+    from floe_dev.catalogs.rest.settings import Settings
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    settings = Settings(
+        database=options.database,
+        warehouse=options.warehouse,
+        instance=options.instance,
+        realm=credentials[0],
+        root_client_id=credentials[1],
+        root_client_secret=credentials[2],
+        signing_key=key.encode() or secrets.token_bytes(32),
+    )
+    config = uvicorn.Config(
+        create_app(settings),
+        host=options.host,
+        port=options.port,
+        access_log=False,
+        log_config=None,
+        log_level="info",
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=3,
+        ws="none",
+    )
+    uvicorn.Server(config).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

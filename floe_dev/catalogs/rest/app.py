@@ -1,0 +1,141 @@
+"""The ASGI application: routing, errors, threads and the header that says whose server this is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from floe_dev.catalogs.rest.bootstrap import bootstrap
+from floe_dev.catalogs.rest.errors import ApiError, unauthorized
+from floe_dev.catalogs.rest.http import Call, Reply, endpoint, respond
+from floe_dev.catalogs.rest.idempotency import once
+from floe_dev.catalogs.rest.routes import Endpoint, endpoints
+from floe_dev.catalogs.rest.server import Server
+from floe_dev.catalogs.rest.settings import Settings
+
+log = logging.getLogger("floe.catalog")
+
+INSTANCE_HEADER = b"x-floe-instance"
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """An ASGI app over one database; opens it, and creates what is missing."""
+    server = Server(settings)
+    bootstrap(server)
+    pool = ThreadPoolExecutor(settings.limits.worker_threads, thread_name_prefix="catalog")
+
+    async def run(work: Callable[[], Reply]) -> Reply:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        warming = asyncio.get_running_loop().run_in_executor(pool, _warm_up)
+        yield
+        warming.cancel()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+    routes = []
+    for each in endpoints():
+        serve = endpoint(_handler(server, each), run, settings.limits.body_bytes, settings.limits.request_seconds)
+        route = Route(each.path, serve if each.public else _authenticated(server, serve), methods=[each.method])
+        # Starlette adds HEAD to every GET; the specification has it for some paths only, with a meaning of its own.
+        route.methods = {each.method}
+        routes.append(route)
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _defect},
+    )
+    app.router.redirect_slashes = False
+    return _Outermost(app, settings.instance)
+
+
+def _handler(server: Server, each: Endpoint) -> Callable[[Call], Reply]:
+    def handle(call: Call) -> Reply:
+        try:
+            return once(server, call, each.handler) if each.repeatable else each.handler(server, call)
+        except ApiError as error:
+            return _refusal(error)
+        except sqlite3.OperationalError as error:
+            log.exception("database")
+            return _refusal(ApiError(503, "ServiceUnavailableException", f"The catalog's database: {error}"))
+        except OSError as error:
+            log.exception("files")
+            return _refusal(ApiError(503, "ServiceUnavailableException", f"The catalog's files: {error.strerror}"))
+
+    return handle
+
+
+def _authenticated(
+    server: Server, serve: Callable[[Request], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Turn strangers away before their body is read; the principal itself is looked up with the request."""
+
+    async def check(request: Request) -> Response:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or server.signer.check(token.strip()) is None:
+            raise unauthorized("A valid bearer token is required")
+        return await serve(request)
+
+    return check
+
+
+def _refusal(error: ApiError) -> Reply:
+    headers = {"www-authenticate": "Bearer"} if error.status == 401 else {}
+    return Reply(error.status, error.body(), headers)
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return respond(_refusal(error))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind = {404: "NotFoundException", 405: "NotAllowedException"}.get(error.status_code, "BadRequestException")
+    message = "Unable to find matching target resource method" if error.status_code == 404 else error.detail
+    reply = _refusal(ApiError(error.status_code, kind, message))
+    reply.headers.update(error.headers or {})
+    return respond(reply)
+
+
+async def _defect(request: Request, error: Exception) -> Response:
+    log.error("defect in %s %s", request.method, request.url.path, exc_info=error)
+    return respond(_refusal(ApiError(500, "InternalServerError", "A defect in the catalog server; see its log")))
+
+
+def _warm_up() -> None:
+    """Import what the first commit needs, once the server listens."""
+    import pyiceberg.table.update  # noqa: F401
+
+
+class _Outermost:
+    """Routes on the path as it was sent, so that an escaped slash stays inside a name, and signs every answer."""
+
+    def __init__(self, app: ASGIApp, instance: str) -> None:
+        self._app = app
+        self._header = (INSTANCE_HEADER, instance.encode("latin-1"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def signed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), self._header]
+            await send(message)
+
+        raw = scope.get("raw_path") or scope["path"].encode()
+        await self._app({**scope, "path": raw.partition(b"?")[0].decode("latin-1")}, receive, signed)

@@ -1,0 +1,153 @@
+"""Catalogs (warehouses): create, list, get, update, delete."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from floe_dev.catalogs.rest import locations
+from floe_dev.catalogs.rest.access import CATALOG_ADMIN, SERVICE_ADMIN
+from floe_dev.catalogs.rest.database import Row, Transaction
+from floe_dev.catalogs.rest.errors import ApiError, bad_request, invalid
+from floe_dev.catalogs.rest.http import NO_CONTENT, Call, Reply
+from floe_dev.catalogs.rest.management import entities
+from floe_dev.catalogs.rest.namespaces import string_map
+from floe_dev.catalogs.rest.server import Server, now_ms
+
+BASE = "default-base-location"
+COLUMNS = "name, type, properties, storage, created, updated, version"
+
+
+def show(row: Row) -> dict[str, Any]:
+    """A catalog as the API shows it."""
+    name, kind, properties, storage, *rest = row
+    return {
+        "type": kind,
+        "name": name,
+        "properties": json.loads(properties),
+        **entities.times(*rest),
+        "storageConfigInfo": json.loads(storage),
+    }
+
+
+def list_catalogs(server: Server, call: Call) -> Reply:
+    """GET /catalogs."""
+    with entities.admin_reading(server, call, "LIST_CATALOGS") as tx:
+        rows = tx.all(f"SELECT {COLUMNS} FROM floe_catalogs ORDER BY name")  # noqa: S608
+    return Reply.json({"catalogs": [show(row) for row in rows]})
+
+
+def create_catalog(server: Server, call: Call) -> Reply:
+    """POST /catalogs; its folder is made, and its `catalog_admin` role given to the administrators."""
+    body = call.json()
+    with entities.admin_writing(server, call, "CREATE_CATALOG") as tx:
+        catalog = entities.part(body, "catalog")
+        name, properties = entities.named(catalog, "catalog")
+        kind = catalog.get("type", "INTERNAL")
+        if kind != "INTERNAL":
+            raise bad_request("This server has INTERNAL catalogs only")
+        if tx.one("SELECT 1 FROM floe_catalogs WHERE name = ?", name):
+            raise entities.taken("Catalog", name)
+        base = properties.get(BASE) or f"file://{server.settings.warehouse.resolve() / locations.folder_name(name)}"
+        base = locations.normalize(base)
+        storage = _storage(catalog.get("storageConfigInfo"), base)
+        _demand_no_overlap(tx, name, [base, *storage["allowedLocations"]])
+        locations.path_of(base).mkdir(parents=True, exist_ok=True)
+        now = now_ms()
+        tx.run(
+            "INSERT INTO floe_catalogs VALUES (?, ?, ?, ?, ?, ?, 1)",
+            name,
+            kind,
+            entities.dump({**properties, BASE: base}),
+            entities.dump(storage),
+            now,
+            now,
+        )
+        tx.run("INSERT INTO floe_catalog_roles VALUES (?, ?, '{}', ?, ?, 1)", name, CATALOG_ADMIN, now, now)
+        for privilege in ("CATALOG_MANAGE_ACCESS", "CATALOG_MANAGE_METADATA"):
+            tx.run("INSERT INTO floe_grants VALUES (?, ?, 'catalog', '', '', ?)", name, CATALOG_ADMIN, privilege)
+        tx.run("INSERT INTO floe_role_assignments VALUES (?, ?, ?)", SERVICE_ADMIN, name, CATALOG_ADMIN)
+        row = _get(tx, name)
+    return Reply.json(show(row), 201)
+
+
+def _storage(value: Any, base: str) -> dict[str, Any]:
+    """A storage configuration, checked: files only, the base among the allowed locations."""
+    if not isinstance(value, dict):
+        raise bad_request("storageConfigInfo must be an object")
+    if value.get("storageType") != "FILE":
+        raise invalid(f"Unsupported storage type: {value.get('storageType')}; this server keeps tables in files")
+    allowed = value.get("allowedLocations") or []
+    if not isinstance(allowed, list):
+        raise bad_request("allowedLocations must be a list")
+    normal = [locations.normalize(location) for location in allowed] or [base]
+    if not any(locations.within(base, location) for location in normal):
+        raise invalid(f"{BASE} {base} is not in the allowed locations")
+    return {"storageType": "FILE", "allowedLocations": normal}
+
+
+def _demand_no_overlap(tx: Transaction, name: str, mine: list[str]) -> None:
+    for other, properties, storage in tx.all(
+        "SELECT name, properties, storage FROM floe_catalogs WHERE name <> ?", name
+    ):
+        theirs = [json.loads(properties)[BASE], *json.loads(storage)["allowedLocations"]]
+        if any(locations.overlap(one, two) for one in mine for two in theirs):
+            raise invalid(
+                f"Cannot create Catalog {name}. One or more of its locations overlaps with an existing catalog: {other}"
+            )
+
+
+def _get(tx: Transaction, name: str) -> Row:
+    row = tx.one(f"SELECT {COLUMNS} FROM floe_catalogs WHERE name = ?", name)  # noqa: S608
+    if row is None:
+        raise entities.missing("CATALOG", name)
+    return row
+
+
+def get_catalog(server: Server, call: Call) -> Reply:
+    """GET /catalogs/{catalog}."""
+    with entities.admin_reading(server, call, "GET_CATALOG") as tx:
+        return Reply.json(show(_get(tx, call.path["catalog"])))
+
+
+def update_catalog(server: Server, call: Call) -> Reply:
+    """PUT /catalogs/{catalog}."""
+    body = call.json()
+    name = call.path["catalog"]
+    with entities.admin_writing(server, call, "UPDATE_CATALOG") as tx:
+        current = show(_get(tx, name))
+        entities.demand_version(body, current["entityVersion"], f"catalog {name}")
+        properties = current["properties"]
+        if body.get("properties") is not None:
+            base = properties[BASE]
+            properties = string_map(body["properties"], "properties")
+            properties[BASE] = locations.normalize(properties.get(BASE) or base)
+        storage = _storage(body.get("storageConfigInfo") or current["storageConfigInfo"], properties[BASE])
+        _demand_no_overlap(tx, name, [properties[BASE], *storage["allowedLocations"]])
+        tx.run(
+            "UPDATE floe_catalogs SET properties = ?, storage = ?, updated = ?, version = version + 1 WHERE name = ?",
+            entities.dump(properties),
+            entities.dump(storage),
+            now_ms(),
+            name,
+        )
+        row = _get(tx, name)
+    return Reply.json(show(row))
+
+
+def delete_catalog(server: Server, call: Call) -> Reply:
+    """DELETE /catalogs/{catalog}; only when it holds no namespace and no role but its own."""
+    name = call.path["catalog"]
+    with entities.admin_writing(server, call, "DELETE_CATALOG") as tx:
+        _get(tx, name)
+        filled = tx.one(
+            "SELECT 1 FROM iceberg_namespace_properties WHERE catalog_name = ? UNION ALL "
+            "SELECT 1 FROM floe_catalog_roles WHERE catalog_name = ? AND name <> ? LIMIT 1",
+            name,
+            name,
+            CATALOG_ADMIN,
+        )
+        if filled:
+            raise ApiError(400, "BadRequestException", f"Catalog '{name}' cannot be dropped, it is not empty")
+        tx.run("DELETE FROM floe_catalogs WHERE name = ?", name)
+    return NO_CONTENT

@@ -1,0 +1,136 @@
+"""Every path the server answers, and the handler behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from floe_dev.catalogs.rest import commits, namespaces, oauth, tables
+from floe_dev.catalogs.rest.config import get_config
+from floe_dev.catalogs.rest.http import Call, Reply
+from floe_dev.catalogs.rest.management import catalogs, grants, principals, roles
+from floe_dev.catalogs.rest.server import Server
+
+Handler = Callable[[Server, Call], Reply]
+
+API = "/api/catalog"
+MANAGEMENT = "/api/management/v1"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A method and path template; `public` ones need no token, `repeatable` ones honour an Idempotency-Key."""
+
+    method: str
+    path: str
+    handler: Handler
+    public: bool = False
+    repeatable: bool = False
+
+
+_NS = "/v1/{prefix}/namespaces"
+_N = _NS + "/{namespace}"
+_T = _N + "/tables"
+_TABLE = _T + "/{table}"
+
+#: The paths of the Iceberg REST specification, as clients see them in the configuration.
+ICEBERG: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", _NS, namespaces.list_namespaces),
+    ("POST", _NS, namespaces.create_namespace),
+    ("GET", _N, namespaces.load_namespace),
+    ("HEAD", _N, namespaces.namespace_exists),
+    ("DELETE", _N, namespaces.drop_namespace),
+    ("POST", _N + "/properties", namespaces.update_properties),
+    ("GET", _T, tables.list_tables),
+    ("POST", _T, tables.create_table),
+    ("GET", _TABLE, tables.load_table),
+    ("HEAD", _TABLE, tables.table_exists),
+    ("POST", _TABLE, commits.commit_table),
+    ("DELETE", _TABLE, tables.drop_table),
+    ("GET", _TABLE + "/credentials", tables.credentials),
+    ("POST", _TABLE + "/metrics", tables.metrics),
+    ("POST", _N + "/register", tables.register_table),
+    ("POST", "/v1/{prefix}/tables/rename", tables.rename_table),
+    ("POST", "/v1/{prefix}/transactions/commit", commits.commit_transaction),
+)
+
+_P = "/principals/{principal}"
+_R = "/principal-roles/{role}"
+_C = "/catalogs/{catalog}"
+_CR = _C + "/catalog-roles/{role}"
+
+#: Polaris's management API.
+POLARIS: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/catalogs", catalogs.list_catalogs),
+    ("POST", "/catalogs", catalogs.create_catalog),
+    ("GET", _C, catalogs.get_catalog),
+    ("PUT", _C, catalogs.update_catalog),
+    ("DELETE", _C, catalogs.delete_catalog),
+    ("GET", "/principals", principals.list_principals),
+    ("POST", "/principals", principals.create_principal),
+    ("GET", _P, principals.get_principal),
+    ("PUT", _P, principals.update_principal),
+    ("DELETE", _P, principals.delete_principal),
+    ("POST", _P + "/rotate", principals.rotate),
+    ("POST", _P + "/reset", principals.reset),
+    ("GET", _P + "/principal-roles", principals.list_assigned),
+    ("PUT", _P + "/principal-roles", principals.assign),
+    ("DELETE", _P + "/principal-roles/{role}", principals.unassign),
+    ("GET", "/principal-roles", roles.list_principal_roles),
+    ("POST", "/principal-roles", roles.create_principal_role),
+    ("GET", _R, roles.get_principal_role),
+    ("PUT", _R, roles.update_principal_role),
+    ("DELETE", _R, roles.delete_principal_role),
+    ("GET", _R + "/principals", roles.list_holders),
+    ("GET", _R + "/catalog-roles/{catalog}", roles.list_carried),
+    ("PUT", _R + "/catalog-roles/{catalog}", roles.assign_catalog_role),
+    ("DELETE", _R + "/catalog-roles/{catalog}/{catalog_role}", roles.unassign_catalog_role),
+    ("GET", _C + "/catalog-roles", roles.list_catalog_roles),
+    ("POST", _C + "/catalog-roles", roles.create_catalog_role),
+    ("GET", _CR, roles.get_catalog_role),
+    ("PUT", _CR, roles.update_catalog_role),
+    ("DELETE", _CR, roles.delete_catalog_role),
+    ("GET", _CR + "/principal-roles", roles.list_carriers),
+    ("GET", _CR + "/grants", grants.list_grants),
+    ("PUT", _CR + "/grants", grants.add_grant),
+    ("POST", _CR + "/grants", grants.revoke_grant),
+)
+
+
+def _config(server: Server, call: Call) -> Reply:
+    return get_config(server, call, [f"{method} {path}" for method, path, _ in ICEBERG])
+
+
+def _live(server: Server, call: Call) -> Reply:
+    return Reply.json({"status": "UP", "checks": []})
+
+
+def _ready(server: Server, call: Call) -> Reply:
+    with server.database.read() as tx:
+        tx.one("SELECT count(*) FROM floe_catalogs")
+    return Reply.json({"status": "UP", "checks": [{"name": "database", "status": "UP"}]})
+
+
+#: Reports are not changes; everything else that is not a read may carry an Idempotency-Key.
+_NOT_REPEATABLE = {tables.metrics}
+
+
+def endpoints() -> list[Endpoint]:
+    """All of them."""
+    iceberg = [
+        Endpoint(
+            method,
+            API + path,
+            handler,
+            repeatable=method not in {"GET", "HEAD"} and handler not in _NOT_REPEATABLE,
+        )
+        for method, path, handler in ICEBERG
+    ]
+    return [
+        Endpoint("GET", "/q/health/live", _live, public=True),
+        Endpoint("GET", "/q/health/ready", _ready, public=True),
+        Endpoint("POST", API + "/v1/oauth/tokens", oauth.token, public=True),
+        Endpoint("GET", API + "/v1/config", _config),
+        *iceberg,
+        *(Endpoint(method, MANAGEMENT + path, handler) for method, path, handler in POLARIS),
+    ]
