@@ -96,12 +96,12 @@ def _refusal(error: ApiError) -> Reply:
     return Reply(error.status, error.body(), headers)
 
 
-async def _api_error(request: Request, error: Exception) -> Response:
+async def _api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return respond(_refusal(error))
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = {404: "NotFoundException", 405: "NotAllowedException"}.get(error.status_code, "BadRequestException")
     message = "Unable to find matching target resource method" if error.status_code == 404 else error.detail

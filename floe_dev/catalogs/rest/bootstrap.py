@@ -24,7 +24,8 @@ def bootstrap(server: Server) -> None:
             insert(tx, ROOT, client_id, secret, {})
         elif row[0] != client_id or not secret_matches(secret, row[1]):
             tx.run(
-                "UPDATE floe_principals SET client_id = ?, secret = ?, updated = ?, version = version + 1 WHERE name = ?",
+                "UPDATE floe_principals SET client_id = ?, secret = ?, updated = ?, version = version + 1 "
+                "WHERE name = ?",
                 client_id,
                 hash_secret(secret),
                 now,

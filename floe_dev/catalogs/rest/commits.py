@@ -1,19 +1,19 @@
 """Commits to tables: requirements, then updates, then one new metadata file each, all in one transaction.
 
 A commit applies its updates to the newest metadata, whatever its author has read: the requirements it carries say what
-must not have changed. So changes that do not touch each other both succeed without a retry (a property beside an append),
-and of two on the same base exactly one wins, as the specification has it; the server never rewrites a snapshot to make
-it fit, since the manifest list in it was made for the parent that was asserted.
+must not have changed. So changes that do not touch each other both succeed without a retry (a property beside an
+append), and of two on the same base exactly one wins, as the specification has it; the server never rewrites a snapshot
+to make it fit, since the manifest list in it was made for the parent that was asserted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from floe_dev.catalogs.rest import locations, names, namespaces, registry
-from floe_dev.catalogs.rest.errors import ApiError, bad_request, commit_failed, invalid
+from floe_dev.catalogs.rest.errors import bad_request, commit_failed, invalid
 from floe_dev.catalogs.rest.http import NO_CONTENT, Call, Reply
 from floe_dev.catalogs.rest.metadata import loaded, new_file, next_version, validated
 from floe_dev.catalogs.rest.registry import Identifier
@@ -111,7 +111,7 @@ def apply(server: Server, request: Request, change: Change) -> tuple[str, bytes]
     if base is not None and change.creates:
         raise commit_failed("Requirement failed: table already exists")
     for requirement in change.requirements:
-        validated(lambda requirement=requirement: requirement.validate(base))  # type: ignore[misc]
+        validated(partial(requirement.validate, base))
     if base is not None:
         _check_updates(base, change.updates)
         if not change.updates:
@@ -152,7 +152,7 @@ def _forget_old(server: Server, request: Request, current: str, metadata: TableM
     kept = {entry.metadata_file for entry in metadata.metadata_log}
     old = [e.metadata_file for e in server.files.model(current).metadata_log if e.metadata_file not in kept]
     inside = [file for file in old if any(locations.within(file, base) for base in request.warehouse.allowed)]
-    request.tx.after_commit.extend(lambda file=file: server.files.remove(file) for file in inside)
+    request.tx.after_commit.extend(partial(server.files.remove, file) for file in inside)
 
 
 def _authorize(request: Request, change: Change, exists: bool) -> None:
@@ -181,6 +181,8 @@ _OPERATION = {"SET_PROPERTIES": "SET_TABLE_PROPERTIES", "REMOVE_PROPERTIES": "RE
 
 def _check_updates(base: TableMetadata, updates: tuple[Any, ...]) -> None:
     """Refuse what would corrupt an existing table, and tell a lost race apart from a malformed snapshot."""
+    from pyiceberg.table.metadata import TableMetadataV2
+
     for update in updates:
         if update.action == "assign-uuid" and update.uuid != base.table_uuid:
             raise invalid("The UUID of a table cannot be changed")
@@ -191,15 +193,13 @@ def _check_updates(base: TableMetadata, updates: tuple[Any, ...]) -> None:
         if snapshot.snapshot_id in known:
             raise commit_failed(f"Requirement failed: snapshot {snapshot.snapshot_id} is there already")
         stale = (
-            base.format_version > 1
+            isinstance(base, TableMetadataV2)
             and snapshot.parent_snapshot_id is not None
             and snapshot.sequence_number is not None
             and snapshot.sequence_number <= base.last_sequence_number
         )
         if stale:
-            raise ApiError(
-                409,
-                "CommitFailedException",
-                f"Requirement failed: sequence number {snapshot.sequence_number} is not after the table's last, "
-                f"{base.last_sequence_number}: another commit came first",
+            raise commit_failed(
+                f"Requirement failed: sequence number {snapshot.sequence_number} is not after the table's last: "
+                "another commit came first"
             )

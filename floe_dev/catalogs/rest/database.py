@@ -1,9 +1,9 @@
 """The SQLite database: SqlCatalog's two tables plus the catalog server's own, and transactions over both.
 
-A thin layer of our own instead of `SqlCatalog` itself, for three reasons: one transaction must span several tables
-(transactions/commit) and the idempotency record, which SqlCatalog's session per call cannot; SQLAlchemy and PyArrow cost
-0.9 s of imports and 100 MB that a server of metadata does not need; and one statement takes 20 microseconds instead of 300.
-The schema of `iceberg_tables` and `iceberg_namespace_properties` is SqlCatalog's, so a plain SqlCatalog opens the file.
+A thin layer of our own instead of `SqlCatalog` itself, for two reasons: one transaction must span several tables
+(transactions/commit) and the idempotency record, which SqlCatalog's session per call cannot; and SQLAlchemy and PyArrow
+are imports and memory that a server of metadata does not need. The schema of `iceberg_tables` and
+`iceberg_namespace_properties` is SqlCatalog's, so a plain SqlCatalog opens the file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Idempotency-Key: a repeated change answers what the first one answered, and happens once.
 
-The record is written in the transaction of the change itself, so there is no moment at which one exists without the other.
-Finalized are successes and refusals that a repetition could not turn round; 401, 408, 429 and server errors are not.
+The record is written in the transaction of the change itself, so one never exists without the other. Finalized are
+successes and refusals that a repetition could not turn round; 401, 408, 429 and server errors are not.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def overlap(one: str, other: str) -> bool:
     return within(one, other) or within(other, one)
 
 
-def check_allowed(location: str, allowed: Sequence[str], identifier: str) -> str:
+def check_allowed(location: object, allowed: Sequence[str], identifier: str) -> str:
     """The normalized location; 403 unless it lies below one of the allowed ones."""
     normal = normalize(location)
     # Exactly an allowed location is refused too: a table that owns the catalog's root would take all others with it.
@@ -92,11 +92,16 @@ def claim(location: str) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir()
         except FileExistsError:
-            location = f"{location}-{uuid.uuid4().hex[:8]}"
+            location = with_suffix(location)
             continue
         prepare(location)
         return location
     raise ApiError(503, "ServiceUnavailableException", f"No free folder for {location}")
+
+
+def with_suffix(location: str) -> str:
+    """Another location beside this one."""
+    return f"{location}-{uuid.uuid4().hex[:8]}"
 
 
 def prepare(location: str) -> None:

@@ -47,7 +47,7 @@ def check_namespace(levels: Any) -> Namespace:
 
 
 def namespace_from_url(text: str) -> Namespace:
-    """The levels of a percent-decoded path segment or query value; names that cannot exist are simply not found later."""
+    """The levels of a decoded path segment or query value; names that cannot exist are simply not found later."""
     return tuple(text.split(UNIT_SEPARATOR))
 
 

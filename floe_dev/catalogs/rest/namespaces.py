@@ -18,7 +18,8 @@ EXISTS = "exists"
 def properties_of(tx: Transaction, catalog: str, namespace: names.Namespace) -> dict[str, str]:
     """The properties of a namespace; 404 if it does not exist."""
     rows = tx.all(
-        "SELECT property_key, property_value FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace = ?",
+        "SELECT property_key, property_value FROM iceberg_namespace_properties "
+        "WHERE catalog_name = ? AND namespace = ?",
         catalog,
         names.key(namespace),
     )
@@ -137,7 +138,8 @@ def drop_namespace(server: Server, call: Call) -> Reply:
             tx.one("SELECT 1 FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? LIMIT 1", catalog, key)
             or tx.one("SELECT 1 FROM floe_views WHERE catalog_name = ? AND view_namespace = ? LIMIT 1", catalog, key)
             or tx.one(
-                "SELECT 1 FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace >= ? AND namespace < ?",
+                "SELECT 1 FROM iceberg_namespace_properties "
+                "WHERE catalog_name = ? AND namespace >= ? AND namespace < ?",
                 catalog,
                 key + ".",
                 key + "/",
@@ -174,7 +176,8 @@ def update_properties(server: Server, call: Call) -> Reply:
         removed = [key for key in dict.fromkeys(removals) if key in current]
         for key in removed:
             tx.run(
-                "DELETE FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace = ? AND property_key = ?",
+                "DELETE FROM iceberg_namespace_properties "
+                "WHERE catalog_name = ? AND namespace = ? AND property_key = ?",
                 catalog,
                 names.key(namespace),
                 key,

@@ -1,4 +1,4 @@
-"""Pages of a sorted listing: the token is the last key of the page before, so changes in between skip and repeat nothing."""
+"""Pages of a sorted listing: the token is the last key of the page before, so changes in between repeat nothing."""
 
 from __future__ import annotations
 

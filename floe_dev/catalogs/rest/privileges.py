@@ -1,6 +1,6 @@
 """The privileges of Polaris's management API and which of them include which.
 
-The names are those of the Polaris Management Service (apache-polaris 1.8); the inclusions follow what Polaris documents:
+The names are those of the Polaris Management Service (apache-polaris 1.8); the inclusions follow what it documents:
 CATALOG_MANAGE_CONTENT covers everything below a catalog, *_FULL_METADATA all but data, writing includes reading.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from floe_dev.catalogs.rest import commits, namespaces, oauth, tables
+from floe_dev.catalogs.rest import commits, namespaces, oauth, tables, views
 from floe_dev.catalogs.rest.config import get_config
 from floe_dev.catalogs.rest.http import Call, Reply
 from floe_dev.catalogs.rest.management import catalogs, grants, principals, roles
@@ -32,6 +32,8 @@ _NS = "/v1/{prefix}/namespaces"
 _N = _NS + "/{namespace}"
 _T = _N + "/tables"
 _TABLE = _T + "/{table}"
+_V = _N + "/views"
+_VIEW = _V + "/{view}"
 
 #: The paths of the Iceberg REST specification, as clients see them in the configuration.
 ICEBERG: tuple[tuple[str, str, Handler], ...] = (
@@ -52,6 +54,14 @@ ICEBERG: tuple[tuple[str, str, Handler], ...] = (
     ("POST", _N + "/register", tables.register_table),
     ("POST", "/v1/{prefix}/tables/rename", tables.rename_table),
     ("POST", "/v1/{prefix}/transactions/commit", commits.commit_transaction),
+    ("GET", _V, views.list_views),
+    ("POST", _V, views.create_view),
+    ("GET", _VIEW, views.load_view),
+    ("HEAD", _VIEW, views.view_exists),
+    ("POST", _VIEW, views.replace_view),
+    ("DELETE", _VIEW, views.drop_view),
+    ("POST", _N + "/register-view", views.register_view),
+    ("POST", "/v1/{prefix}/views/rename", views.rename_view),
 )
 
 _P = "/principals/{principal}"
@@ -101,11 +111,11 @@ def _config(server: Server, call: Call) -> Reply:
     return get_config(server, call, [f"{method} {path}" for method, path, _ in ICEBERG])
 
 
-def _live(server: Server, call: Call) -> Reply:
+def _live(_server: Server, _call: Call) -> Reply:
     return Reply.json({"status": "UP", "checks": []})
 
 
-def _ready(server: Server, call: Call) -> Reply:
+def _ready(server: Server, _call: Call) -> Reply:
     with server.database.read() as tx:
         tx.one("SELECT count(*) FROM floe_catalogs")
     return Reply.json({"status": "UP", "checks": [{"name": "database", "status": "UP"}]})

@@ -1,4 +1,4 @@
-"""Table endpoints except commits: list, create, staged create, load, exists, register, drop, rename, credentials, metrics."""
+"""Table endpoints except commits: list, create (staged too), load, exists, register, drop, rename, reports."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ PURGE_SWITCH = "polaris.config.drop-with-purge.enabled"
 def identifier_of(request: Request) -> Identifier:
     """The table of the path."""
     return Identifier(request.warehouse.name, request.namespace, request.call.path["table"])
+
+
+def _demand(request: Request, identifier: Identifier, operation: str, *privileges: str) -> None:
+    request.access.demand(operation, *privileges, namespace=identifier.namespace, name=identifier.name)
 
 
 def list_tables(server: Server, call: Call) -> Reply:
@@ -98,9 +102,7 @@ def load_table(server: Server, call: Call) -> Reply:
     with server.reading(call) as request:
         identifier = identifier_of(request)
         metadata_location = registry.get(request.tx, identifier)
-        request.access.demand(
-            "LOAD_TABLE", "TABLE_READ_PROPERTIES", namespace=identifier.namespace, name=identifier.name
-        )
+        _demand(request, identifier, "LOAD_TABLE", "TABLE_READ_PROPERTIES")
     etag = _etag(metadata_location, which)
     if etag in {tag.strip() for tag in call.headers.get("if-none-match", "").split(",")}:
         return Reply(304, None, {"etag": etag})
@@ -126,7 +128,7 @@ def table_exists(server: Server, call: Call) -> Reply:
     with server.reading(call) as request:
         identifier = identifier_of(request)
         registry.get(request.tx, identifier)
-        request.access.demand("TABLE_EXISTS", "TABLE_LIST", namespace=identifier.namespace, name=identifier.name)
+        _demand(request, identifier, "TABLE_EXISTS", "TABLE_LIST")
     return NO_CONTENT
 
 
@@ -138,12 +140,11 @@ def drop_table(server: Server, call: Call) -> Reply:
     with server.writing(call) as request:
         tx, identifier = request.tx, identifier_of(request)
         metadata_location = registry.get(tx, identifier)
-        place = {"namespace": identifier.namespace, "name": identifier.name}
         if text != "true":
-            request.access.demand("DROP_TABLE_WITHOUT_PURGE", "TABLE_DROP", **place)
+            _demand(request, identifier, "DROP_TABLE_WITHOUT_PURGE", "TABLE_DROP")
             registry.delete(tx, identifier, "table")
             return NO_CONTENT
-        request.access.demand("DROP_TABLE_WITH_PURGE", "TABLE_DROP", "TABLE_WRITE_DATA", **place)
+        _demand(request, identifier, "DROP_TABLE_WITH_PURGE", "TABLE_DROP", "TABLE_WRITE_DATA")
         if request.warehouse.properties.get(PURGE_SWITCH, "true").lower() == "false":
             raise forbidden(f"Unable to purge {identifier}: {PURGE_SWITCH} is false for this catalog")
         location = locations.normalize(json.loads(server.files.read(metadata_location))["location"])
@@ -222,8 +223,7 @@ def register_table(server: Server, call: Call) -> Reply:
         if existing is None:
             registry.insert(tx, identifier, "table", metadata_location, location)
         else:
-            place = {"namespace": identifier.namespace, "name": identifier.name}
-            request.access.demand("REGISTER_TABLE", "TABLE_WRITE_PROPERTIES", **place)
+            _demand(request, identifier, "REGISTER_TABLE", "TABLE_WRITE_PROPERTIES")
             registry.replace(tx, identifier, "table", existing, metadata_location, location)
         locations.prepare(location)
     return Reply(200, loaded(metadata_location, content, {}), {"etag": _etag(metadata_location, "all")})
@@ -234,9 +234,7 @@ def credentials(server: Server, call: Call) -> Reply:
     with server.reading(call) as request:
         identifier = identifier_of(request)
         registry.get(request.tx, identifier)
-        request.access.demand(
-            "LOAD_CREDENTIALS", "TABLE_READ_DATA", namespace=identifier.namespace, name=identifier.name
-        )
+        _demand(request, identifier, "LOAD_CREDENTIALS", "TABLE_READ_DATA")
     return Reply.json({"storage-credentials": []})
 
 
@@ -246,9 +244,7 @@ def metrics(server: Server, call: Call) -> Reply:
     with server.reading(call) as request:
         identifier = identifier_of(request)
         registry.get(request.tx, identifier)
-        request.access.demand(
-            "REPORT_METRICS", "TABLE_READ_PROPERTIES", namespace=identifier.namespace, name=identifier.name
-        )
+        _demand(request, identifier, "REPORT_METRICS", "TABLE_READ_PROPERTIES")
         if not isinstance(body.get("report-type"), str) or not isinstance(body.get("table-name"), str):
             raise bad_request("A metrics report has report-type and table-name")
     return NO_CONTENT
