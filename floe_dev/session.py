@@ -169,12 +169,14 @@ class Session:
     def tables(self, principal: str = "floe") -> list[TableInfo]:
         """Every table and view, from metadata alone."""
         self.require_running()
-        return self._client(principal).tables()
+        with self._client(principal) as client:
+            return client.tables()
 
     def table(self, identifier: str, principal: str = "floe") -> TableInfo:
         """One table or view, from metadata alone; FLOE6002 if there is none."""
         self.require_running()
-        return self._client(principal).table(identifier)
+        with self._client(principal) as client:
+            return client.table(identifier)
 
     def _client(self, principal: str) -> CatalogClient:
         from floe_dev.catalogs.client import CatalogClient

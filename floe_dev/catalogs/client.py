@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 from floe_dev.errors import Code, FloeError
@@ -143,6 +143,22 @@ class CatalogClient:
         self._lock = threading.Lock()
         self._token: tuple[str, float] | None = None
         self._prefix: str | None = None
+        self._open: list[http.client.HTTPConnection] = []
+
+    def __enter__(self) -> Self:
+        """For `with`: the connections are closed at its end."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close the connections of all threads."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections of all threads; a later request opens a new one."""
+        with self._lock:
+            opened, self._open = self._open, []
+        for connection in opened:
+            connection.close()
 
     def namespaces(self) -> list[Namespace]:
         """All namespaces, nested ones too, parents first."""
@@ -173,7 +189,7 @@ class CatalogClient:
             for kind in ("table", "view"):
                 try:
                     return self._load(tuple(namespace), name, kind)
-                except _NotFoundError:
+                except NotFoundError:
                     continue
         import difflib
 
@@ -188,14 +204,30 @@ class CatalogClient:
             fix="floe tables",
         )
 
+    def views(self) -> list[TableInfo]:
+        """Every view this principal may load, by name."""
+        names = []
+        for namespace in self.namespaces():
+            try:
+                for page in self._pages(f"namespaces/{escape_namespace(namespace)}/views", {}, "identifiers"):
+                    names += [(namespace, str(item["name"])) for item in page]
+            except (NotFoundError, _UnsupportedError):
+                continue
+        loaded = [self._load_listed(namespace, name, "view") for namespace, name in names]
+        return [info for info in loaded if info is not None]
+
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Any other request below the catalog's prefix, such as `POST namespaces/silver/views`."""
+        return self._request(method, f"v1/{self._path_prefix()}{path}", body)
+
     def _names(self, namespace: Namespace) -> list[tuple[Namespace, str, str]]:
         found = []
         for kind in ("table", "view"):
-            path = f"namespaces/{_escape(namespace)}/{kind}s"
+            path = f"namespaces/{escape_namespace(namespace)}/{kind}s"
             try:
                 for page in self._pages(path, {}, "identifiers"):
                     found += [(namespace, str(item["name"]), kind) for item in page]
-            except (_NotFoundError, _UnsupportedError):
+            except (NotFoundError, _UnsupportedError):
                 # Dropped in between, or a catalog without views.
                 continue
         return found
@@ -203,11 +235,11 @@ class CatalogClient:
     def _load_listed(self, namespace: Namespace, name: str, kind: str) -> TableInfo | None:
         try:
             return self._load(namespace, name, kind)
-        except _NotFoundError:
+        except NotFoundError:
             return None  # dropped between the listing and the load
 
     def _load(self, namespace: Namespace, name: str, kind: str) -> TableInfo:
-        answer = self._get(f"namespaces/{_escape(namespace)}/{kind}s/{quote(name, safe='')}", {})
+        answer = self._get(f"namespaces/{escape_namespace(namespace)}/{kind}s/{quote(name, safe='')}", {})
         metadata = answer["metadata"]
         return TableInfo(
             namespace=namespace,
@@ -228,22 +260,29 @@ class CatalogClient:
             token = answer.get("next-page-token") or None
 
     def _get(self, path: str, query: dict[str, str]) -> dict[str, Any]:
+        return self._request("GET", f"v1/{self._path_prefix()}{path}" + (f"?{urlencode(query)}" if query else ""))
+
+    def _path_prefix(self) -> str:
         if self._prefix is None:
             config = self._request("GET", f"v1/config?{urlencode({'warehouse': self._connection.warehouse})}")
             prefix = {**(config.get("defaults") or {}), **(config.get("overrides") or {})}.get("prefix", "")
             self._prefix = f"{quote(prefix, safe='')}/" if prefix else ""
-        return self._request("GET", f"v1/{self._prefix}{path}" + (f"?{urlencode(query)}" if query else ""))
+        return self._prefix
 
-    def _request(self, method: str, path: str) -> dict[str, Any]:
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"Accept": "application/json", "Authorization": f"Bearer {self._bearer()}"}
-        status, body = self._exchange(method, path, None, headers)
+        sent = None
+        if body is not None:
+            sent = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        status, answer = self._exchange(method, path, sent, headers)
         if status == 401:
             # The token ran out or the catalog was restarted with another signing key: one fresh token, one more try.
             with self._lock:
                 self._token = None
             headers["Authorization"] = f"Bearer {self._bearer()}"
-            status, body = self._exchange(method, path, None, headers)
-        return self._checked(status, body, path)
+            status, answer = self._exchange(method, path, sent, headers)
+        return self._checked(status, answer, path)
 
     def _bearer(self) -> str:
         with self._lock:
@@ -288,6 +327,7 @@ class CatalogClient:
             kind = http.client.HTTPSConnection if self._base.scheme == "https" else http.client.HTTPConnection
             existing = kind(self._base.hostname or "", self._base.port, timeout=_TIMEOUT_SECONDS)
             self._local.http = existing
+            self._open.append(existing)
         return existing
 
     def _checked(self, status: int, body: bytes, path: str) -> dict[str, Any]:
@@ -295,9 +335,9 @@ class CatalogClient:
             answer = json.loads(body) if body else {}
         except ValueError:
             answer = {}
-        if status == 200 and isinstance(answer, dict):
+        if status in (200, 201, 204) and isinstance(answer, dict):
             return answer
-        kind = _NotFoundError if status == 404 else _UnsupportedError if status in (405, 406, 501) else FloeError
+        kind = NotFoundError if status == 404 else _UnsupportedError if status in (405, 406, 501) else FloeError
         error = answer.get("error") if isinstance(answer, dict) else None
         told = error.get("message") if isinstance(error, dict) else None
         told = told or (answer.get("error_description") if isinstance(answer, dict) else None)
@@ -309,7 +349,7 @@ class CatalogClient:
         )
 
 
-class _NotFoundError(FloeError):
+class NotFoundError(FloeError):
     """404: it is not there, or this principal may not see it."""
 
 
@@ -317,5 +357,6 @@ class _UnsupportedError(FloeError):
     """The catalog does not have this endpoint."""
 
 
-def _escape(namespace: Namespace) -> str:
+def escape_namespace(namespace: Namespace) -> str:
+    """A namespace as one part of a URL (Iceberg REST specification: joined by the unit separator)."""
     return quote(_SEPARATOR.join(namespace), safe="")

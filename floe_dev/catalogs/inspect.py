@@ -151,7 +151,7 @@ def diff(table: Table, info: TableInfo, before: Snapshot, after: Snapshot) -> Ta
     )
 
 
-def open_table(connection: CatalogConnection, identifier: str) -> Table:
+def open_table(connection: CatalogConnection, info: TableInfo) -> Table:
     """The table through PyIceberg, for the functions above.
 
     Local files are read through fsspec: PyIceberg's default would import pyarrow for the sake of a few Avro files.
@@ -159,12 +159,9 @@ def open_table(connection: CatalogConnection, identifier: str) -> Table:
     from pyiceberg.catalog.rest import RestCatalog
 
     properties = connection.pyiceberg_properties()
-    catalog = RestCatalog(connection.alias, **properties)
-    table: Table = catalog.load_table(identifier)
-    if table.metadata.location.startswith(("file:", "/")):
-        from pyiceberg.io.fsspec import FsspecFileIO
-
-        table.io = FsspecFileIO(table.io.properties)
+    if info.location.startswith(("file:", "/")):
+        properties["py-io-impl"] = "pyiceberg.io.fsspec.FsspecFileIO"
+    table: Table = RestCatalog(connection.alias, **properties).load_table((*info.namespace, info.name))
     return table
 
 

@@ -35,6 +35,12 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogConn
         yield found
 
 
+@pytest.fixture
+def client(connection: CatalogConnection) -> Iterator[CatalogClient]:
+    with CatalogClient(connection) as opened:
+        yield opened
+
+
 def _fill(catalog: RestCatalog) -> None:
     catalog.create_namespace("sales")
     catalog.create_namespace(("sales", "eu.north"))
@@ -51,8 +57,8 @@ def _fill(catalog: RestCatalog) -> None:
     orders.overwrite(pa.table({"order_id": [9], "day": ["z"], "note": [None]}, schema=orders.schema().as_arrow()))
 
 
-def test_the_list_counts_rows_without_scanning(connection: CatalogConnection) -> None:
-    found = {info.identifier: info for info in CatalogClient(connection).tables()}
+def test_the_list_counts_rows_without_scanning(connection: CatalogConnection, client: CatalogClient) -> None:
+    found = {info.identifier: info for info in client.tables()}
     assert set(found) == {"sales.empty", "sales.orders", "sales.eu.north.t"}
     assert (found["sales.empty"].rows, found["sales.empty"].files) == (0, 0)
     orders = found["sales.orders"]
@@ -80,11 +86,14 @@ def test_reading_manifests_needs_no_pyarrow(connection: CatalogConnection, tmp_p
     settings.write_text(connection.model_copy(update={"credential": None}).model_dump_json(exclude={"credential"}))
     program = (
         "import json, os, sys\n"
+        "from floe_dev.catalogs.client import CatalogClient\n"
         "from floe_dev.catalogs.inspect import files_of, open_table\n"
         "from floe_dev.model.connection import CatalogConnection\n"
         f"content = json.load(open({str(settings)!r}))\n"
         "content['credential'] = {'client_id': os.environ['ID'], 'client_secret': os.environ['SECRET']}\n"
-        "files = files_of(open_table(CatalogConnection.model_validate(content), 'sales.orders'))\n"
+        "connection = CatalogConnection.model_validate(content)\n"
+        "info = CatalogClient(connection).table('sales.orders')\n"
+        "files = files_of(open_table(connection, info))\n"
         "print(len(files), 'pyarrow' in sys.modules)\n"
     )
     done = subprocess.run(
@@ -97,9 +106,9 @@ def test_reading_manifests_needs_no_pyarrow(connection: CatalogConnection, tmp_p
     assert done.stdout.strip() == "1 False", done.stderr
 
 
-def test_files_and_partitions_of_an_old_snapshot(connection: CatalogConnection) -> None:
-    info = CatalogClient(connection).table("sales.orders")
-    table = open_table(connection, "sales.orders")
+def test_files_and_partitions_of_an_old_snapshot(connection: CatalogConnection, client: CatalogClient) -> None:
+    info = client.table("sales.orders")
+    table = open_table(connection, info)
     files = files_of(table, info.snapshots[1].snapshot_id)
     assert [(p.value, p.files, p.rows) for p in partitions_of(files)] == [
         ("day=a", 1, 2),
@@ -109,9 +118,9 @@ def test_files_and_partitions_of_an_old_snapshot(connection: CatalogConnection) 
     assert all(file.size > 0 for file in files)
 
 
-def test_diff_of_rows_files_and_columns(connection: CatalogConnection) -> None:
-    info = CatalogClient(connection).table("sales.orders")
-    found = diff(open_table(connection, "sales.orders"), info, find_snapshot(info, "2"), find_snapshot(info, "current"))
+def test_diff_of_rows_files_and_columns(connection: CatalogConnection, client: CatalogClient) -> None:
+    info = client.table("sales.orders")
+    found = diff(open_table(connection, info), info, find_snapshot(info, "2"), find_snapshot(info, "current"))
     assert (found.rows_before, found.rows_after) == (4, 1)
     assert (len(found.files_added), len(found.files_removed), found.files_kept) == (1, 3, 0)
     assert found.columns_added == ("note string",)
@@ -119,8 +128,8 @@ def test_diff_of_rows_files_and_columns(connection: CatalogConnection) -> None:
     assert found.columns_changed == ("id long -> order_id long",)
 
 
-def test_snapshots_by_name(connection: CatalogConnection) -> None:
-    info = CatalogClient(connection).table("sales.orders")
+def test_snapshots_by_name(connection: CatalogConnection, client: CatalogClient) -> None:
+    info = client.table("sales.orders")
     first, current = info.snapshots[0], info.current
     assert current is not None
     assert find_snapshot(info, "first") == find_snapshot(info, "1") == find_snapshot(info, str(first.snapshot_id))
@@ -132,28 +141,32 @@ def test_snapshots_by_name(connection: CatalogConnection) -> None:
 
 
 @pytest.mark.parametrize("name", ["orders", "sales.ordres", "nowhere.nothing", "", "sales.", "a/b.c?d"])
-def test_an_unknown_table_is_told_with_the_nearest(name: str, connection: CatalogConnection) -> None:
+def test_an_unknown_table_is_told_with_the_nearest(
+    name: str, connection: CatalogConnection, client: CatalogClient
+) -> None:
     with pytest.raises(FloeError) as caught:
-        CatalogClient(connection).table(name)
+        client.table(name)
     assert caught.value.code is Code.NO_SUCH_TABLE
     if "ord" in name:
         assert "sales.orders" in str(caught.value)
 
 
-def test_an_unreachable_catalog_is_told(connection: CatalogConnection) -> None:
+def test_an_unreachable_catalog_is_told(connection: CatalogConnection, client: CatalogClient) -> None:
     away = connection.model_copy(update={"uri": "http://127.0.0.1:1/api/catalog"})
     with pytest.raises(FloeError) as caught:
-        CatalogClient(away).tables()
+        with CatalogClient(away) as client:
+            client.tables()
     assert caught.value.code is Code.CATALOG_UNREACHABLE
 
 
-def test_wrong_credentials_are_told_without_the_secret(connection: CatalogConnection) -> None:
+def test_wrong_credentials_are_told_without_the_secret(connection: CatalogConnection, client: CatalogClient) -> None:
     wrong = Credential(client_id="owner", client_secret=SecretStr("not-the-secret"))
     with pytest.raises(FloeError) as caught:
-        CatalogClient(connection.model_copy(update={"credential": wrong})).tables()
+        with CatalogClient(connection.model_copy(update={"credential": wrong})) as client:
+            client.tables()
     assert caught.value.code is Code.CATALOG_REFUSED
     assert "not-the-secret" not in str(caught.value)
 
 
-def test_a_nested_namespace_with_a_dot_is_listed(connection: CatalogConnection) -> None:
-    assert ("sales", "eu.north") in CatalogClient(connection).namespaces()
+def test_a_nested_namespace_with_a_dot_is_listed(connection: CatalogConnection, client: CatalogClient) -> None:
+    assert ("sales", "eu.north") in client.namespaces()

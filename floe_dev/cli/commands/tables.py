@@ -72,7 +72,7 @@ def show(output: Output, name: str, as_json: bool) -> None:
     assert output.project is not None
     session = Session(output.project)
     info = session.table(name)
-    files = files_of(open_table(session.connection(), name)) if info.kind == "table" else ()
+    files = files_of(open_table(session.connection(), info)) if info.kind == "table" else ()
     partitions = partitions_of(files)
     if as_json:
         output.document(
@@ -111,7 +111,7 @@ def diff_command(output: Output, name: str, before: str, after: str, as_json: bo
     assert output.project is not None
     session = Session(output.project)
     info = session.table(name)
-    found = diff(open_table(session.connection(), name), info, find_snapshot(info, before), find_snapshot(info, after))
+    found = diff(open_table(session.connection(), info), info, find_snapshot(info, before), find_snapshot(info, after))
     if as_json:
         output.document(
             {
