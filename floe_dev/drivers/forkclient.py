@@ -1,4 +1,4 @@
-"""The supervisor's side of the fork server: start it, ask it for services, hear when they end."""
+"""The supervisor's side of the fork server: ask it for services, hear when they end."""
 
 from __future__ import annotations
 
@@ -7,76 +7,65 @@ import contextlib
 import itertools
 import json
 import os
+import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from floe_dev.drivers.process import open_log
-
-
-def supported() -> bool:
-    """Whether services are forked: on Linux, unless FLOE_FORK=0 (macOS's frameworks do not survive a fork)."""
-    return sys.platform == "linux" and os.environ.get("FLOE_FORK") != "0"
+_LINE_LIMIT = 1 << 20
 
 
 class ForkClient:
-    """One fork server. `start` may be called before any event loop runs, so that its imports begin at once."""
+    """One fork server; `listen` must run for the answers to arrive."""
 
-    def __init__(self, path: Path, preload: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        """Start the process; raises OSError."""
-        self.path = path
+    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket) -> None:
+        self.process = process
+        self._control = control
         self._ids = itertools.count(1)
         self._answers: dict[int, asyncio.Future[int]] = {}
         self._exits: dict[int, asyncio.Future[int]] = {}
+        self._connected = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
-        self._listening: asyncio.Event | None = None
-        ours, theirs = socket.socketpair()
-        output = open_log(log)
-        try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "floe_dev.drivers.forkserver", str(path), *preload],
-                env=dict(environment),
-                stdin=theirs.fileno(),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        finally:
-            os.close(output)
-            theirs.close()
-        self._socket = ours
+        self.alive = True
 
     async def listen(self) -> None:
-        """Read answers until the fork server ends; every child it had counts as ended then (they die with it)."""
-        reader, self._writer = await asyncio.open_connection(sock=self._socket)
-        self._connected().set()
-        while line := await reader.readline():
-            message: dict[str, Any] = json.loads(line)
-            if "exit" in message:
-                exited = self._exits.setdefault(message["exit"], asyncio.get_running_loop().create_future())
+        """Read answers until the fork server ends; every child it had is killed and counts as ended then."""
+        reader, self._writer = await asyncio.open_connection(sock=self._control, limit=_LINE_LIMIT)
+        self._connected.set()
+        try:
+            with contextlib.suppress(ConnectionError, ValueError):
+                while line := await reader.readline():
+                    self._take(json.loads(line))
+        finally:
+            self.alive = False
+            self._connected.set()
+            for waiting in self._answers.values():
+                if not waiting.done():
+                    waiting.set_exception(ConnectionError("the fork server ended"))
+            for pid, exited in self._exits.items():
                 if not exited.done():
-                    exited.set_result(message["status"])
-            else:
-                self._answers.pop(message["id"]).set_result(message["pid"])
-        for waiting in self._answers.values():
-            if not waiting.done():
-                waiting.set_exception(ConnectionError("the fork server ended"))
-        for exited in self._exits.values():
+                    # It was asked to end by the kernel already; now its port must be free for the next one.
+                    _kill_group(pid)
+                    exited.set_result(-signal.SIGKILL)
+            self.process.poll()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        loop = asyncio.get_running_loop()
+        if "exit" in message:
+            exited = self._exits.setdefault(message["exit"], loop.create_future())
             if not exited.done():
-                exited.set_result(-9)
-
-    def _connected(self) -> asyncio.Event:
-        if self._listening is None:
-            self._listening = asyncio.Event()
-        return self._listening
-
-    @property
-    def alive(self) -> bool:
-        """Whether the fork server still runs."""
-        return self.process.poll() is None
+                exited.set_result(message["status"])
+            return
+        answer = self._answers.pop(message["id"], None)
+        if "error" in message:
+            if answer is not None and not answer.done():
+                answer.set_exception(ConnectionError(f"the fork server cannot fork: {message['error']}"))
+        elif answer is None or answer.done():
+            _kill_group(message["pid"])  # whoever asked has given up meanwhile
+        else:
+            answer.set_result(message["pid"])
 
     async def fork(
         self,
@@ -89,13 +78,14 @@ class ForkClient:
         after: str | None,
     ) -> int:
         """Fork `python -m module args…` once `after` is loaded; returns its pid. Raises ConnectionError."""
-        await self._connected().wait()
-        if self._writer is None:
-            raise ConnectionError("the fork server is closed")
+        await self._connected.wait()
+        if not self.alive or self._writer is None:
+            raise ConnectionError("the fork server ended")
         number = next(self._ids)
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         request = {
+            "op": "fork",
             "id": number,
             "module": module,
             "args": list(args),
@@ -105,21 +95,22 @@ class ForkClient:
             "after": after,
         }
         self._writer.write(json.dumps(request).encode() + b"\n")
-        with contextlib.suppress(ConnectionError):
-            await self._writer.drain()
         pid = await answer
         self._exits.setdefault(pid, asyncio.get_running_loop().create_future())
         return pid
 
-    async def wait(self, pid: int) -> int:
-        """The exit status of a forked child."""
-        return await asyncio.shield(self._exits[pid])
+    def wait(self, pid: int) -> asyncio.Future[int]:
+        """The exit status of a forked child, in time."""
+        return self._exits[pid]
 
     def close(self) -> None:
         """Let the fork server end: it leaves when this end of its socket closes."""
         if self._writer is not None:
             self._writer.close()
         else:
-            self._socket.close()
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+            self._control.close()
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

@@ -21,8 +21,10 @@ import runpy
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 import traceback
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,36 @@ from floe_dev.drivers.bound import die_with
 from floe_dev.drivers.logs import open_log
 
 Request = dict[str, Any]
+
+
+def supported() -> bool:
+    """Whether services are forked: on Linux, unless FLOE_FORK=0 (macOS's frameworks do not survive a fork)."""
+    return sys.platform == "linux" and os.environ.get("FLOE_FORK") != "0"
+
+
+def launch(
+    path: Path, preload: Sequence[str], *, environment: Mapping[str, str], log: Path, directory: Path
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a fork server that listens on `path` too; the process, and the end of its control socket. Raises OSError.
+
+    It needs no event loop, so that the imports can begin before their user has imported anything itself.
+    """
+    ours, theirs = socket.socketpair()
+    output = open_log(log)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "floe_dev.drivers.forkserver", str(path), *preload],
+            env=dict(environment),
+            cwd=directory,
+            stdin=theirs.fileno(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    finally:
+        os.close(output)
+        theirs.close()
+    return process, ours
 
 
 class ForkServer:

@@ -19,10 +19,13 @@ def open_log(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
-def begin_logs(folder: Path) -> None:
-    """Move every log of the previous start aside, so that what a log shows is of this one; raises OSError."""
+def begin_logs(folder: Path, keep: frozenset[str] = frozenset()) -> None:
+    """Move every log of the previous start aside but those named in `keep`, so that a log shows this start only.
+
+    Raises OSError.
+    """
     for log in folder.glob("*.log"):
-        if log.stat().st_size:
+        if log.name not in keep and log.stat().st_size:
             log.replace(_aside(log))
 
 

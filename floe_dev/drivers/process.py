@@ -7,13 +7,16 @@ import shutil
 import subprocess
 import sys
 import threading
-from asyncio import Future, get_running_loop
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from floe_dev.drivers import bound
 from floe_dev.drivers.logs import open_log as open_log
 from floe_dev.drivers.logs import tail as tail
+
+if TYPE_CHECKING:
+    from asyncio import Future
 
 
 def spawn(
@@ -49,6 +52,8 @@ def ended(process: subprocess.Popen[bytes]) -> Future[int]:
 
     No thread of the default executor is held for it: with two processors there are six of them.
     """
+    from asyncio import get_running_loop
+
     loop = get_running_loop()
     future: Future[int] = loop.create_future()
 

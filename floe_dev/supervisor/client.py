@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -16,15 +15,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from floe_dev.drivers.markers import kill_marked, marked
-from floe_dev.drivers.process import open_log, tail
+from floe_dev.config.machine import machine_error
+from floe_dev.drivers.logs import open_log, tail
+from floe_dev.drivers.markers import MARKER, kill_marked, marked
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import Layout
 from floe_dev.model.status import Event, StackStatus
+from floe_dev.supervisor.lock import is_held, read_holder
+from floe_dev.supervisor.paths import project_marker
 from floe_dev.supervisor.registry import registered, unregister
-from floe_dev.supervisor.state import load_state, prepare_state_dir, save_state, socket_path
+from floe_dev.supervisor.state import load_state, prepare_state_dir
 
-#: Seconds a fresh supervisor has to open its socket.
+#: The module that is started as the supervisor.
+SUPERVISOR = "floe_dev.supervisor"
+#: Seconds to wait for another start or stop of the project that is under way.
 BOOT_SECONDS = 20.0
 #: Seconds a supervisor has to end after `down` before it is killed.
 DOWN_SECONDS = 15.0
@@ -43,38 +47,32 @@ class StartOptions:
 def start(root: Path, options: StartOptions) -> Iterator[Event]:
     """Start the project's supervisor, or attach to it; yields its events until the stack is ready.
 
-    The last event is `ready`. Raises the FloeError that ended the start; nothing of it is running then.
+    The last event is `ready`. Raises the FloeError that ended the start; nothing of it is running then. Whoever leaves
+    this iterator before it is ready (Ctrl-C, a kill) ends what it started.
     """
-    layout = Layout(root)
-    connection = _connect(root)
-    if connection is None:
-        _prepare(layout)
-        with _start_lock(layout):
-            connection = _connect(root)
-            if connection is None:
-                connection = _launch(layout, options)
-    elif options.stack is not None and (running := status(root)) is not None and running.stack != options.stack:
-        connection.close()
-        raise FloeError(
-            Code.ANOTHER_STACK_RUNS,
-            f"the project runs the stack `{running.stack}`, not `{options.stack}`",
-            why="one stack runs per project",
-            fix=f"floe down && floe up --stack {options.stack}",
-        )
-    with connection:
-        for event in _stream(connection):
+    layout = Layout(root.resolve())
+    _prepare(layout)
+    give_up = time.monotonic() + BOOT_SECONDS
+    while True:
+        connection = _connect(layout.root)
+        if connection is not None:
+            _check_stack(layout.root, options.stack)
+            starting = _attach(connection)
+        else:
+            starting = _launch(layout, options)
+        for event in starting:
+            if event.kind == "busy":
+                break  # another start was faster, or a stop is not over: attach to the one, or follow the other
             if event.kind == "error":
                 raise FloeError.from_json(event.data)
             yield event
             if event.kind == "ready":
                 return
-    raise FloeError(
-        Code.SUPERVISOR_FAILED,
-        "the supervisor ended while the stack was starting",
-        why="it was killed, or stopped by `floe down` elsewhere",
-        detail=tail(layout.logs_dir / "supervisor.log"),
-        fix="floe up",
-    )
+        else:
+            raise _ended_early(layout)
+        if time.monotonic() > give_up:
+            raise _ended_early(layout)
+        time.sleep(0.05)
 
 
 def events(root: Path) -> Iterator[Event]:
@@ -119,18 +117,17 @@ def down(root: Path) -> Iterator[Event]:
 
     Raises FloeError 2106 where something could not be ended.
     """
-    layout = Layout(root)
-    connection = _connect(root)
+    layout = Layout(root.resolve())
+    connection = _connect(layout.root)
     if connection is not None:
         with connection:
             connection.settimeout(DOWN_SECONDS)
-            connection.sendall(b'{"op": "down"}\n')
-            with contextlib.suppress(OSError, EOFError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                connection.sendall(b'{"op": "down"}\n')
                 for line in connection.makefile("rb"):
-                    message = json.loads(line)
-                    if "kind" in message:
-                        yield Event.model_validate(message)
-    _sweep(layout)
+                    yield Event.model_validate_json(line)
+    _end_supervisor(layout)
+    sweep(layout)
 
 
 def running() -> list[tuple[Path, StackStatus]]:
@@ -164,9 +161,12 @@ def _operate(root: Path, request: dict[str, Any]) -> Any:
 
 
 def _connect(root: Path) -> socket.socket | None:
+    holder = read_holder(Layout(root.resolve()))
+    if holder is None:
+        return None
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.connect(str(socket_path(root)))
+        connection.connect(holder.socket)
     except OSError:
         connection.close()
         return None
@@ -197,90 +197,76 @@ def _prepare(layout: Layout) -> None:
         raise machine_error(error, layout.state_dir) from error
 
 
-def machine_error(error: OSError, path: Path) -> FloeError:
-    """The FloeError for what the file system refused."""
-    import errno
-
-    code = {
-        errno.ENOSPC: Code.DISK_FULL,
-        errno.EDQUOT: Code.DISK_FULL,
-        errno.EROFS: Code.READ_ONLY,
-    }.get(error.errno or 0, Code.NO_PERMISSION)
-    fixes = {
-        Code.DISK_FULL: "free some space (df -h shows it), then run the command again",
-        Code.READ_ONLY: "copy the project to a writable file system",
-        Code.NO_PERMISSION: f"chown or chmod {path}, or copy the project to a folder of yours",
-    }
-    return FloeError(
-        code,
-        f"cannot write to {path}",
-        why=error.strerror or str(error),
-        fix=fixes[code],
-        where=Where(path),
-    )
+def _check_stack(root: Path, wanted: str | None) -> None:
+    running_one = status(root) if wanted is not None else None
+    if running_one is not None and running_one.stack not in ("", wanted):
+        raise FloeError(
+            Code.ANOTHER_STACK_RUNS,
+            f"the project runs the stack `{running_one.stack}`, not `{wanted}`",
+            why="one stack runs per project",
+            fix=f"floe down && floe up --stack {wanted}",
+        )
 
 
-@contextlib.contextmanager
-def _start_lock(layout: Layout) -> Iterator[None]:
-    """Of two `up` at once, one starts the supervisor while the other waits."""
-    try:
-        descriptor = os.open(layout.state_dir / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise machine_error(error, layout.state_dir) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+def _attach(connection: socket.socket) -> Iterator[Event]:
+    with connection:
+        yield from _stream(connection)
 
 
-def _launch(layout: Layout, options: StartOptions) -> socket.socket:
+def _launch(layout: Layout, options: StartOptions) -> Iterator[Event]:
+    """Start a supervisor that ends with this iterator unless it is ready by then; yields its events."""
     log = layout.logs_dir / "supervisor.log"
+    ours, theirs = socket.socketpair()
     try:
         output = open_log(log)
     except OSError as error:
         raise machine_error(error, log) from error
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "floe_dev.supervisor", str(layout.root), json.dumps(asdict(options))],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", SUPERVISOR, str(layout.root), json.dumps(asdict(options))],
+            stdin=theirs.fileno(),
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=layout.root,
+            env={name: value for name, value in os.environ.items() if name != MARKER},
             start_new_session=True,
         )
     finally:
         os.close(output)
-    give_up = time.monotonic() + BOOT_SECONDS
-    while time.monotonic() < give_up:
-        connection = _connect(layout.root)
-        if connection is not None:
-            return connection
-        if process.poll() is not None:
-            break
-        time.sleep(0.005)
-    raise FloeError(
+        theirs.close()
+    over = False
+    with ours:
+        try:
+            for line in ours.makefile("rb"):
+                event = Event.model_validate_json(line)
+                over = event.kind in ("ready", "error", "busy")
+                yield event
+            over = True
+        finally:
+            if not over:
+                # Left early: say so, and return when it has stopped everything.
+                ours.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(DOWN_SECONDS)
+
+
+def _ended_early(layout: Layout) -> FloeError:
+    log = layout.logs_dir / "supervisor.log"
+    return FloeError(
         Code.SUPERVISOR_FAILED,
-        "the supervisor did not start",
-        why=f"it ended with exit code {process.poll()}" if process.poll() is not None else "it opened no socket",
+        "the supervisor ended while the stack was starting",
+        why="it was killed, or stopped by `floe down` elsewhere",
         detail=tail(log),
-        fix=f"look into {log}",
+        fix="floe up",
         where=Where(log),
     )
 
 
-def _sweep(layout: Layout) -> None:
-    """End what a supervisor that is gone, or does not end, left behind; touches only what carries the marker."""
-    state = load_state(layout)
-    socket_file = socket_path(layout.root)
-    if state is None:
-        with contextlib.suppress(OSError):
-            socket_file.unlink()
-        return
-    if state.supervisor_pid is not None:
-        _end_supervisor(layout, state.supervisor_pid)
-    kill_marked(state.instance, grace_seconds=1.0)
-    left = marked(state.instance)
+def sweep(layout: Layout) -> None:
+    """End what a supervisor that is gone left behind; touches only what carries the project's marker."""
+    marker = project_marker(layout.root)
+    kill_marked(marker, grace_seconds=1.0)
+    left = marked(marker)
     if left:
         raise FloeError(
             Code.LEFT_BEHIND,
@@ -288,36 +274,30 @@ def _sweep(layout: Layout) -> None:
             why=f"pids {', '.join(map(str, left))} do not react to SIGKILL",
             fix=f"kill -9 {' '.join(map(str, left))}",
         )
-    for suffix in ("sock", "fork"):
-        with contextlib.suppress(OSError):
-            socket_path(layout.root, suffix).unlink()
-    if state.supervisor_pid is not None:
-        with contextlib.suppress(OSError):
-            save_state(layout, state.model_copy(update={"supervisor_pid": None}))
+    holder = read_holder(layout)
+    for path in (holder.socket if holder else None, holder.socket.removesuffix("sock") + "fork" if holder else None):
+        if path is not None:
+            with contextlib.suppress(OSError):
+                Path(path).unlink()
     unregister(layout.root)
 
 
-def _end_supervisor(layout: Layout, pid: int) -> None:
-    """Kill the supervisor if it still holds the project's lock; a reused pid never does."""
+def _end_supervisor(layout: Layout) -> None:
+    """Wait for the supervisor's end; kill it where it does not react. A reused pid never holds the project's lock."""
     give_up = time.monotonic() + 2.0
-    while lock_is_held(layout):
+    killed = False
+    while is_held(layout):
+        holder = read_holder(layout)
         if time.monotonic() > give_up:
+            if killed or holder is None:
+                raise FloeError(
+                    Code.LEFT_BEHIND,
+                    "the supervisor does not end",
+                    why=f"pid {holder.pid} holds {layout.lock_file}" if holder else f"{layout.lock_file} stays locked",
+                    fix=f"kill -9 {holder.pid}" if holder else "wait a moment, then run the command again",
+                )
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-            give_up += 60.0
-        time.sleep(0.02)
-
-
-def lock_is_held(layout: Layout) -> bool:
-    """Whether a supervisor of this project lives: it holds the lock file for its whole life."""
-    try:
-        descriptor = os.open(layout.lock_file, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+                os.kill(holder.pid, signal.SIGKILL)
+            killed = True
+            give_up = time.monotonic() + 5.0
+        time.sleep(0.01)

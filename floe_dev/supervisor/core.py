@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from floe_dev.drivers.forkclient import ForkClient
@@ -17,11 +13,13 @@ from floe_dev.drivers.ports import choose
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Service
-from floe_dev.model.status import ServiceState
 from floe_dev.supervisor.hub import Hub
 from floe_dev.supervisor.plan import Plan, Step
 from floe_dev.supervisor.runner import RunContext, ServiceRunner
 from floe_dev.supervisor.state import StackState, save_state
+
+#: Seconds a stack has to end in good order before the rest is killed.
+STOP_SECONDS = 3.0
 
 
 @dataclass
@@ -32,21 +30,23 @@ class Supervisor:
     state: StackState
     hub: Hub
     plan: Plan
-    environment: Callable[[], dict[str, str]]
-    fork_client: ForkClient | None
+    environment: Callable[[Service], dict[str, str]]
+    #: Filled with the ports chosen, for whoever made the plan.
+    ports: dict[str, int]
     timeout_seconds: float
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Ports asked for by service name; they go before the remembered ones.
+    wanted_ports: Mapping[str, int] = field(default_factory=dict)
+    fork_client: ForkClient | None = None
     runners: dict[str, ServiceRunner] = field(default_factory=dict)
 
     async def start(self) -> None:
         """Bring everything up; raises the first FloeError, or 2102 once the shared deadline is over."""
-        self.plan.check()
         self.choose_ports()
         context = RunContext(
             layout=self.layout,
             instance=self.state.instance,
             hub=self.hub,
-            ports=self.state.ports,
+            ports=self.ports,
             environment=self.environment,
             fork=lambda: self.fork_client if self.fork_client is not None and self.fork_client.alive else None,
         )
@@ -66,7 +66,7 @@ class Supervisor:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        self.hub.urls = self.plan.urls(self.state.ports)
+        self.hub.urls = self.plan.urls(self.ports)
         self.hub.ready = True
         self.hub.publish("ready", data=self.hub.status().model_dump(mode="json", by_alias=True))
 
@@ -76,12 +76,13 @@ class Supervisor:
         for service in self.plan.services:
             if service.port is None:
                 continue
-            wanted = self.state.ports.get(service.name, service.port)
+            wanted = self.wanted_ports.get(service.name) or self.state.ports.get(service.name, service.port)
             choice = choose(wanted, avoid=frozenset(ports.values()))
             ports[service.name] = choice.port
             if choice.taken is not None:
-                holder = f", which is held by {choice.holder}" if choice.holder else ", which is taken"
-                self.hub.notice(f"{service.name} listens on port {choice.port} instead of {choice.taken}{holder}")
+                why = f"is held by {choice.holder}" if choice.holder else "is taken"
+                self.hub.notice(f"port {choice.taken} {why}: {service.name} listens on {choice.port} instead")
+        self.ports.update(ports)
         self.state = self.state.model_copy(update={"ports": ports})
         save_state(self.layout, self.state)
 
@@ -151,43 +152,17 @@ class Supervisor:
                 fix=f"floe logs {name}",
             ) from None
 
-    async def stop(self) -> None:
-        """End every service, dependents first, then whatever still carries the marker."""
+    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """End every service, dependents first, within `seconds` in all; then whatever still carries the marker."""
+        give_up = time.monotonic() + seconds
         remaining = dict(self.runners)
         while remaining:
             needed = {name for runner in remaining.values() for name in runner.service.depends_on}
             level = {name: runner for name, runner in remaining.items() if name not in needed} or dict(remaining)
-            await asyncio.gather(*(runner.stop() for runner in level.values()))
+            # What the levels below still need: a moment each, so that the catalog too is asked before it is killed.
+            limit = give_up - time.monotonic() - (0.5 if len(level) < len(remaining) else 0.0)
+            await asyncio.gather(*(runner.stop(limit) for runner in level.values()))
             remaining = {name: runner for name, runner in remaining.items() if name not in level}
         if self.fork_client is not None:
             self.fork_client.close()
-        await asyncio.to_thread(kill_marked, self.state.instance, grace_seconds=0.5)
-
-    def failed_services(self) -> list[str]:
-        """Names of the services that were given up."""
-        return [n for n in self.runners if self.hub.service_status(n).state is ServiceState.FAILED]
-
-
-def start_guardian(instance: str) -> subprocess.Popen[bytes]:
-    """The process that ends what this supervisor leaves, should it be killed; see drivers/guardian.py."""
-    environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    return subprocess.Popen(
-        [sys.executable, "-S", "-m", "floe_dev.drivers.guardian", instance],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        start_new_session=True,
-    )
-
-
-async def keep_guarded(instance: str) -> None:
-    """Have a guardian at all times; a killed one is replaced."""
-    while True:
-        guardian = start_guardian(instance)
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, guardian.wait)
-        finally:
-            if guardian.stdin is not None:
-                with contextlib.suppress(OSError):
-                    guardian.stdin.close()
+        await asyncio.to_thread(kill_marked, self.state.instance, grace_seconds=0.2)

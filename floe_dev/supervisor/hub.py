@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -16,14 +17,14 @@ QUEUE_LIMIT = 10_000
 class Hub:
     """Holds the latest status of everything and hands each change to every subscriber."""
 
-    def __init__(self, project: str, stack: str, instance: str, pid: int) -> None:
+    def __init__(self, project: str, instance: str, pid: int) -> None:
         self._base = StackStatus(
-            project=project, stack=stack, instance=instance, supervisor_pid=pid, started_at=time.time()
+            project=project, stack="", instance=instance, supervisor_pid=pid, started_at=time.time()
         )
         self._services: dict[str, ServiceStatus] = {}
         self._steps: dict[str, StepStatus] = {}
         self._notices: list[Event] = []
-        self._subscribers: set[asyncio.Queue[Event]] = set()
+        self._subscribers: set[asyncio.Queue[Event | None]] = set()
         self.ready = False
         self.error: FloeError | None = None
         self.urls: dict[str, str] = {}
@@ -38,6 +39,10 @@ class Hub:
                 "urls": dict(self.urls),
             }
         )
+
+    def name_stack(self, stack: str) -> None:
+        """Say which stack this is, once that is known."""
+        self._base = self._base.model_copy(update={"stack": stack})
 
     def service(self, name: str, **changes: Any) -> None:
         """Record what was seen of a service and tell the subscribers."""
@@ -69,7 +74,7 @@ class Hub:
                 self._subscribers.discard(queue)
         return event
 
-    def subscribe(self) -> tuple[list[Event], asyncio.Queue[Event]]:
+    def subscribe(self) -> tuple[list[Event], asyncio.Queue[Event | None]]:
         """What is known now as events, and a queue of all that follows; nothing is missed between the two."""
         now = time.time()
         snapshot = [
@@ -84,10 +89,16 @@ class Hub:
             snapshot.append(Event(kind="error", time=now, data=self.error.to_json()))
         elif self.ready:
             snapshot.append(Event(kind="ready", time=now, data=self.status().model_dump(mode="json", by_alias=True)))
-        queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_LIMIT)
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_LIMIT)
         self._subscribers.add(queue)
         return snapshot, queue
 
-    def unsubscribe(self, queue: asyncio.Queue[Event]) -> None:
+    def close(self) -> None:
+        """Tell every subscriber that nothing follows."""
+        for queue in self._subscribers:
+            with contextlib.suppress(asyncio.QueueFull):
+                queue.put_nowait(None)
+
+    def unsubscribe(self, queue: asyncio.Queue[Event | None]) -> None:
         """Stop sending to `queue`."""
         self._subscribers.discard(queue)

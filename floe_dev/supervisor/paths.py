@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
+import stat
 import tempfile
 from pathlib import Path
 
@@ -23,8 +25,11 @@ def runtime_dir() -> Path:
     if len(os.fsencode(folder)) > SOCKET_PATH_LIMIT - 20:
         folder = Path("/tmp") / f"floe-{os.getuid()}"  # noqa: S108 - checked for ownership below
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user")
+    seen = folder.lstat()  # not stat: a link that somebody else laid in /tmp may well point at a folder of ours
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid():
+        raise PermissionError(1, "it is not a folder of this user", str(folder))
+    if seen.st_mode & 0o077:
+        folder.chmod(0o700)
     return folder
 
 
@@ -33,6 +38,23 @@ def project_key(root: Path) -> str:
     return hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]
 
 
+def project_marker(root: Path) -> str:
+    """What the marker of every process of this project begins with, whichever start it is of.
+
+    It is made from the path, so that a copy of the project, state directory and all, never takes the original's
+    processes for its own.
+    """
+    return f"{project_key(root)}-"
+
+
+def new_instance(root: Path) -> str:
+    """The id of one start: it marks its processes, and its services name it in their answers."""
+    return project_marker(root) + secrets.token_hex(6)
+
+
 def socket_path(root: Path, suffix: str = "sock") -> Path:
-    """The supervisor's Unix socket (or the fork server's, by `suffix`); short whatever the project's path."""
+    """Where a new supervisor's Unix socket goes (the fork server's, by `suffix`); short whatever the project's path.
+
+    It depends on the environment (XDG_RUNTIME_DIR, TMPDIR): who looks for a running one asks `lock.read_holder`.
+    """
     return runtime_dir() / f"{project_key(root)}.{suffix}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 
 from floe_dev.drivers.ports import LOOPBACK
@@ -30,7 +31,8 @@ async def ask(probe: Probe, port: int, instance: str) -> ProbeAnswer:
     except TimeoutError:
         return ProbeAnswer(False, f"no answer within {PROBE_TIMEOUT:g} s")
     except OSError as error:
-        return ProbeAnswer(False, f"127.0.0.1:{port}: {error.strerror or error}")
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        return ProbeAnswer(False, f"127.0.0.1:{port}: {why}")
     except (ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         return ProbeAnswer(False, f"127.0.0.1:{port} does not speak HTTP ({type(error).__name__})")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from floe_dev.drivers.forkclient import ForkClient
-from floe_dev.drivers.process import spawn, tail
+from floe_dev.drivers.ports import LOOPBACK, holder_of, is_free, listens
+from floe_dev.drivers.process import ended, spawn, tail
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Service
@@ -24,6 +26,8 @@ from floe_dev.supervisor.probe import ask
 
 #: Seconds between two probes of a service that is not ready yet.
 PROBE_INTERVAL = 0.05
+#: Seconds a process has to disappear after SIGKILL.
+_KILL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,9 @@ class RunContext:
     instance: str
     hub: Hub
     ports: Mapping[str, int]
-    #: The environment for children at this moment (the scoped credential is known only after provisioning).
-    environment: Callable[[], dict[str, str]]
+    #: The environment for a service at this moment (the scoped credential is known only after provisioning).
+    environment: Callable[[Service], dict[str, str]]
+    #: The fork server, while there is one.
     fork: Callable[[], ForkClient | None]
 
 
@@ -51,6 +56,7 @@ class ServiceRunner:
         self._pid: int | None = None
         self._ended: asyncio.Future[int] | None = None
         self._ends: list[float] = []
+        self._started = time.time(), time.monotonic()
         self._seen = "not asked yet"
         self._task: asyncio.Task[None] | None = None
         context.hub.service(service.name, state=ServiceState.WAITING, port=context.ports.get(service.name))
@@ -64,23 +70,26 @@ class ServiceRunner:
         """Start the service and keep it running from now on."""
         self._task = asyncio.create_task(self._live(), name=self.service.name)
 
-    async def stop(self) -> None:
-        """SIGTERM to its process group, SIGKILL after the grace; returns once it is gone."""
+    async def stop(self, limit_seconds: float | None = None) -> None:
+        """SIGTERM to its process group, SIGKILL after the grace (at most `limit_seconds`); returns once it is gone."""
         self._stopping = True
-        if self._task is not None and self._ended is None:
-            self._task.cancel()
+        grace = self.service.stop_grace_seconds
+        if limit_seconds is not None:
+            grace = max(0.0, min(grace, limit_seconds))
         if self._ended is not None and not self._ended.done():
             self._observe(ServiceState.STOPPING)
             self._signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._ended), self.service.stop_grace_seconds)
+                await asyncio.wait_for(asyncio.shield(self._ended), grace)
             if not self._ended.done():
                 self._signal(signal.SIGKILL)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.shield(self._ended), 2.0)
+                    await asyncio.wait_for(asyncio.shield(self._ended), _KILL_SECONDS)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._end_group()
+        self.ready.clear()
         self._observe(ServiceState.STOPPED, pid=None, reason=None)
 
     async def restart(self) -> None:
@@ -89,7 +98,6 @@ class ServiceRunner:
         self._stopping = False
         self._ended = None
         self._ends.clear()
-        self.ready.clear()
         if self.failed.done():
             self.failed = asyncio.get_running_loop().create_future()
         self.begin()
@@ -110,34 +118,37 @@ class ServiceRunner:
         return self._seen
 
     async def _live(self) -> None:
-        delay = self.service.restart.delay_seconds
-        while not self._stopping:
-            started = time.monotonic()
+        policy = self.service.restart
+        delay = policy.delay_seconds
+        while True:
             try:
                 self._ended = await self._start()
-            except (OSError, ConnectionError) as error:
-                self._fail(f"it cannot be started: {error}")
+            except OSError as error:
+                self._fail(f"cannot be started: {error}")
                 return
-            prober = asyncio.create_task(self._probe())
-            code = await asyncio.shield(self._ended)
-            prober.cancel()
-            await asyncio.gather(prober, return_exceptions=True)
-            if self._is_stopping():
+            prober = asyncio.create_task(self._probe(self._pid or 0))
+            try:
+                code = await asyncio.shield(self._ended)
+            finally:
+                prober.cancel()
+                await asyncio.gather(prober, return_exceptions=True)
+            if self._stopping:
                 return
+            # What it leaves of its group may still hold its port.
+            self._end_group()
             reason = _describe_exit(code)
             was_ready = self.ready.is_set()
             self.ready.clear()
-            policy = self.service.restart
             now = time.monotonic()
             self._ends = [t for t in self._ends if now - t < policy.window_seconds] + [now]
             if not was_ready and len(self._ends) == 1:
                 # It never became ready: starting it again would only hide why.
-                self._fail(reason)
+                self._fail(reason + await self._port_thief())
                 return
             if not policy.enabled or len(self._ends) > policy.max_restarts:
                 self._fail(f"{reason}, {len(self._ends)} times within {policy.window_seconds:g} s")
                 return
-            if now - started > policy.max_delay_seconds:
+            if was_ready and now - self._started[1] > policy.max_delay_seconds:
                 delay = policy.delay_seconds
             restarts = self._context.hub.service_status(self.service.name).restarts + 1
             self._observe(ServiceState.RESTARTING, reason=reason, restarts=restarts, pid=None)
@@ -157,42 +168,60 @@ class ServiceRunner:
         }
         command = [_fill(part, values) for part in self.service.command]
         environment = {
-            **context.environment(),
+            **context.environment(self.service),
             **{key: _fill(value, values) for key, value in self.service.environment.items()},
         }
-        self._observe(ServiceState.STARTING, started_at=time.time(), log=str(self.log), reason=None)
+        self._started = time.time(), time.monotonic()
+        self._seen = "not asked yet"
+        self._observe(ServiceState.STARTING, started_at=self._started[0], ready_at=None, log=str(self.log), reason=None)
         fork = context.fork() if self.service.fork_after is not None else None
+        end: asyncio.Future[int] | None = None
         if fork is not None and command[1:2] == ["-m"]:
-            self._pid = await fork.fork(
-                command[2],
-                command[3:],
-                environment=environment,
-                directory=context.layout.root,
-                log=self.log,
-                after=self.service.fork_after,
-            )
-            ended: asyncio.Future[int] = asyncio.ensure_future(fork.wait(self._pid))
-        else:
+            with contextlib.suppress(ConnectionError):  # the fork server has just ended: do without
+                self._pid = await fork.fork(
+                    command[2],
+                    command[3:],
+                    environment=environment,
+                    directory=context.layout.root,
+                    log=self.log,
+                    after=self.service.fork_after,
+                )
+                end = fork.wait(self._pid)
+        if end is None:
             process = spawn(command, environment=environment, directory=context.layout.root, log=self.log)
             self._pid = process.pid
-            ended = asyncio.get_running_loop().run_in_executor(None, process.wait)
+            end = ended(process)
         self._observe(ServiceState.STARTING, pid=self._pid)
-        return ended
+        return end
 
-    async def _probe(self) -> None:
+    async def _probe(self, pid: int) -> None:
         probe, port = self.service.probe, self._context.ports.get(self.service.name)
         while probe is not None and port is not None:
             answer = await ask(probe, port, self._context.instance)
-            if answer.seen != self._seen:
-                self._seen = answer.seen
-                if not answer.ready:
-                    self._observe(ServiceState.STARTING, reason=answer.seen)
-            if answer.ready:
+            seen, ready = answer.seen, answer.ready
+            if ready and probe.instance_header is None and listens(port, pid) is False:
+                # Its answers carry no mark of ours: ours is who holds the port.
+                seen, ready = f"{LOOPBACK}:{port} is answered by something that is not this stack", False
+            if seen != self._seen:
+                self._seen = seen
+                if not ready:
+                    self._observe(ServiceState.STARTING, reason=seen)
+            if ready:
                 break
             await asyncio.sleep(PROBE_INTERVAL)
+        url = f"http://{LOOPBACK}:{port}" if probe is not None and probe.path is not None else None
+        # Not the clock's time, which may have jumped meanwhile.
+        ready_at = self._started[0] + time.monotonic() - self._started[1]
+        self._observe(ServiceState.READY, ready_at=ready_at, reason=None, url=url)
         self.ready.set()
-        url = f"http://127.0.0.1:{port}" if probe is not None and probe.path is not None else None
-        self._observe(ServiceState.READY, ready_at=time.time(), reason=None, url=url)
+
+    async def _port_thief(self) -> str:
+        """Who took the port between its choice and the service's start."""
+        port = self._context.ports.get(self.service.name)
+        if port is None or is_free(port):
+            return ""
+        holder = await asyncio.to_thread(holder_of, port)
+        return f"; port {port} is held by {holder or 'another process'}"
 
     def _fail(self, reason: str) -> None:
         self._seen = reason
@@ -209,23 +238,23 @@ class ServiceRunner:
                 )
             )
 
-    def _is_stopping(self) -> bool:
-        return self._stopping
-
     def _signal(self, number: signal.Signals) -> None:
         if self._pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pid, number)
+
+    def _end_group(self) -> None:
+        """Kill what is left of the group, right after its leader ended."""
+        self._signal(signal.SIGKILL)
+        self._pid = None
 
     def _observe(self, state: ServiceState, **changes: object) -> None:
         self._context.hub.service(self.service.name, state=state, **changes)
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
-    """`text` with each `{name}` that is known filled in; other braces stay as they are."""
-    for name, value in values.items():
-        text = text.replace(f"{{{name}}}", value)
-    return text
+    """`text` with each `{name}` that is known filled in, once; other braces stay as they are."""
+    return re.sub(r"\{([^{}]+)\}", lambda found: values.get(found[1], found[0]), text)
 
 
 def _describe_exit(code: int) -> str:

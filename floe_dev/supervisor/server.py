@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -13,38 +14,75 @@ from typing import Any
 from floe_dev.errors import Code, FloeError
 from floe_dev.supervisor.hub import Hub
 
-#: One operation besides status and events: takes the request, returns what is answered.
+#: One operation besides those built in: takes the request, returns what is answered.
 Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-_LINE_LIMIT = 1_000_000
+_LINE_LIMIT = 1 << 20
+#: Seconds that clients get to read the last events.
+_FLUSH_SECONDS = 1.0
 
 
 class SocketServer:
-    """`status`, `events` and the operations given."""
+    """`status`, `events`, `down` and the operations given."""
 
-    def __init__(self, hub: Hub, operations: dict[str, Operation]) -> None:
+    def __init__(self, hub: Hub, operations: dict[str, Operation], stop: Callable[[], None]) -> None:
+        """`stop` asks for the end of the stack; it returns at once."""
         self._hub = hub
         self._operations = operations
+        self._stop = stop
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
 
-    async def serve(self, path: Path) -> asyncio.Server:
-        """Listen on `path` (0600), which replaces a dead supervisor's socket there."""
+    async def listen(self, path: Path) -> None:
+        """Listen on `path` (0600), which replaces a dead supervisor's socket there; raises OSError."""
         with contextlib.suppress(FileNotFoundError):
-            path.unlink()  # noqa: ASYNC240 - once, before anything is served
+            path.unlink()  # noqa: ASYNC240 - a socket file, at once
+        if self._server is not None:
+            self._server.close()
         old_mask = os.umask(0o177)
         try:
-            return await asyncio.start_unix_server(self._client, path=str(path), limit=_LINE_LIMIT)
+            self._server = await asyncio.start_unix_server(self._accept, path=str(path), limit=_LINE_LIMIT)
         finally:
             os.umask(old_mask)
+
+    def serve_starter(self, connection: socket.socket) -> None:
+        """Send every event to whoever started this supervisor; should it leave before the stack is ready, stop."""
+
+        async def serve() -> None:
+            reader, writer = await asyncio.open_connection(sock=connection)
+            await self._events(reader, writer)
+            if not self._hub.ready:
+                self._stop()
+
+        self._keep(asyncio.create_task(serve(), name="starter"))
+
+    async def close(self) -> None:
+        """Accept nobody any more, and let the subscribers read what was sent."""
+        if self._server is not None:
+            self._server.close()
+        self._hub.close()
+        if self._clients:
+            await asyncio.wait(self._clients, timeout=_FLUSH_SECONDS)
+        for client in self._clients:
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    def _keep(self, client: asyncio.Task[None]) -> None:
+        self._clients.add(client)
+        client.add_done_callback(self._clients.discard)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._keep(asyncio.create_task(self._client(reader, writer)))
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                await self._answer(line, writer)
-        except (ConnectionError, ValueError, asyncio.CancelledError):
+                await self._answer(line, reader, writer)
+        except (ConnectionError, ValueError):
             pass
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             request = json.loads(line)
             name = request["op"]
@@ -55,7 +93,12 @@ class SocketServer:
         if name == "status":
             await _send(writer, {"ok": self._hub.status().model_dump(mode="json", by_alias=True)})
         elif name == "events":
-            await self._events(writer)
+            await self._events(reader, writer)
+        elif name == "down":
+            following = asyncio.create_task(self._events(reader, writer, with_snapshot=False))
+            await asyncio.sleep(0)  # subscribed before the first event of stopping
+            self._stop()
+            await following
         elif name in self._operations:
             try:
                 await _send(writer, {"ok": await self._operations[name](request)})
@@ -66,19 +109,35 @@ class SocketServer:
                 Code.SUPERVISOR_FAILED,
                 f"the supervisor does not know the operation {name!r}",
                 why="it was started by another version of floe",
-                fix="floe down, then floe up",
+                fix="floe down && floe up",
             )
             await _send(writer, {"error": unknown.to_json()})
 
-    async def _events(self, writer: asyncio.StreamWriter) -> None:
+    async def _events(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, with_snapshot: bool = True
+    ) -> None:
+        """Send events until the client leaves or the supervisor ends."""
         snapshot, queue = self._hub.subscribe()
+        gone = asyncio.create_task(reader.read())
         try:
-            for event in snapshot:
+            for event in snapshot if with_snapshot else ():
                 await _send(writer, event.model_dump(mode="json"))
-            while True:
-                await _send(writer, (await queue.get()).model_dump(mode="json"))
+            while not gone.done():
+                following = asyncio.create_task(queue.get())
+                await asyncio.wait({gone, following}, return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    following.cancel()
+                    break
+                event_or_end = following.result()
+                if event_or_end is None:
+                    break
+                await _send(writer, event_or_end.model_dump(mode="json"))
+        except ConnectionError:
+            pass
         finally:
+            gone.cancel()
             self._hub.unsubscribe(queue)
+            writer.close()
 
 
 async def _send(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import json
-import uuid
 
 from pydantic import Field, ValidationError
 
 from floe_dev.config.private import write_private
 from floe_dev.model.base import Model
 from floe_dev.model.layout import Layout
-from floe_dev.supervisor.paths import project_key as project_key
-from floe_dev.supervisor.paths import runtime_dir as runtime_dir
-from floe_dev.supervisor.paths import socket_path as socket_path
 
 
 class StackState(Model):
     """`.floe/state.json`: never a secret."""
 
     schema_version: int = Field(default=1, alias="schemaVersion")
-    #: Marks the project's processes; the same for the project's whole life, so that leftovers are always found.
-    instance: str
+    #: The id of the last start (paths.new_instance).
+    instance: str = ""
     stack: str
     supervisor_pid: int | None = None
     ports: dict[str, int] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     #: Whether every asset was materialized once, so that later starts need not.
     first_run_done: bool = False
-
-    @classmethod
-    def new(cls, stack: str) -> StackState:
-        """The state of a project that never ran."""
-        return cls(instance=uuid.uuid4().hex, stack=stack)
 
 
 def load_state(layout: Layout) -> StackState | None:

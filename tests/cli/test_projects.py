@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from floe_dev.errors import ExitCode
+from floe_dev.model.layout import Layout
 from floe_dev.supervisor.hub import Hub
+from floe_dev.supervisor.lock import Holder, SupervisorLock
 from floe_dev.supervisor.paths import socket_path
 from floe_dev.supervisor.registry import register
 from floe_dev.supervisor.server import SocketServer
@@ -30,17 +32,26 @@ def answering(root: Path) -> Iterator[None]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
-    async def serve() -> asyncio.Server:
-        hub = Hub(project=str(root), stack="embedded", instance="test", pid=os.getpid())
+    (root / ".floe").mkdir()
+    lock = SupervisorLock.acquire(Layout(root))
+    assert lock is not None
+    lock.describe(Holder(str(root.resolve()), os.getpid(), "test", str(socket_path(root))))
+
+    async def serve() -> SocketServer:
+        hub = Hub(project=str(root), instance="test", pid=os.getpid())
+        hub.name_stack("embedded")
         hub.ready = True
         hub.urls = {"dagster": "http://127.0.0.1:1"}
-        return await SocketServer(hub, {}).serve(socket_path(root))
+        server = SocketServer(hub, {}, stop=lambda: None)
+        await server.listen(socket_path(root))
+        return server
 
     server = asyncio.run_coroutine_threadsafe(serve(), loop).result(10)
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+        lock.release()
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
@@ -124,6 +135,10 @@ def test_a_supervisor_that_does_not_answer_hangs_nobody(tmp_path: Path, env: dic
 
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "floe.yaml").write_text("name: a\n")
+    (tmp_path / "a" / ".floe").mkdir()
+    lock = SupervisorLock.acquire(Layout(tmp_path / "a"))
+    assert lock is not None
+    lock.describe(Holder(str(tmp_path / "a"), os.getpid(), "test", str(socket_path(tmp_path / "a"))))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(socket_path(tmp_path / "a")))
         listener.listen()
@@ -131,6 +146,7 @@ def test_a_supervisor_that_does_not_answer_hangs_nobody(tmp_path: Path, env: dic
             done = floe("status", cwd=tmp_path / "a", env=env, timeout=15)
         finally:
             socket_path(tmp_path / "a").unlink()
+            lock.release()
     assert done.returncode == ExitCode.NOT_RUNNING
 
 

@@ -19,14 +19,13 @@ from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
 from floe_dev.model.project import Project
 from floe_dev.model.stack import Probe, Service
+from floe_dev.orchestrators.dagster.preload import PRELOAD as PRELOAD
 
 CODE = "dagster-code"
 WEBSERVER = "dagster-webserver"
 DAEMON = "dagster-daemon"
 LOCATION = "floe"
 
-#: What the fork server imports, in order: first what all share, then what the web server waits for, then the rest.
-PRELOAD = ("dagster", "dagster._cli.api", "dagster_dbt")
 _HOST = "127.0.0.1"
 _LOAD_QUERY = """
 { workspaceOrError { __typename ... on Workspace { locationEntries { name loadStatus updatedTimestamp
