@@ -25,7 +25,7 @@ SCOPE = "PRINCIPAL_ROLE:ALL"
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back: `body` is the parsed JSON, None if there was none."""
+    """What came back: `body` is the parsed JSON, None if there was none; header names are in lower case."""
 
     status: int
     body: Any
@@ -99,7 +99,11 @@ class RunningCatalog:
             connection.request(method, path, data, sent)
             response = connection.getresponse()
             text = response.read()
-            return Reply(response.status, json.loads(text) if text else None, dict(response.getheaders()))
+            return Reply(
+                response.status,
+                json.loads(text) if text else None,
+                {key.lower(): value for key, value in response.getheaders()},
+            )
 
     def token(self, client_id: str, client_secret: str, scope: str = SCOPE) -> str:
         """A fresh access token."""
@@ -230,7 +234,7 @@ def _wait_ready(running: RunningCatalog) -> None:
             raise AssertionError(f"the catalog ended: {running.log.read_text()}")
         with contextlib.suppress(OSError):
             reply = running.send("GET", "/q/health/ready", timeout=5.0)
-            if reply.status == 200 and reply.headers.get("X-Floe-Instance") == running.instance:
+            if reply.status == 200 and reply.headers.get("x-floe-instance") == running.instance:
                 return
         time.sleep(0.02)
     running.kill()
