@@ -9,7 +9,7 @@ from floe_dev.catalogs.rest import names
 from floe_dev.catalogs.rest.database import Transaction
 from floe_dev.catalogs.rest.errors import ApiError, forbidden, unauthorized
 from floe_dev.catalogs.rest.privileges import satisfied_by
-from floe_dev.catalogs.rest.tokens import Claims
+from floe_dev.catalogs.rest.tokens import Claims, mark_of
 
 #: The role of the root principal: everything in the management API.
 SERVICE_ADMIN = "service_admin"
@@ -35,9 +35,9 @@ class Principal:
 
 def principal_of(tx: Transaction, claims: Claims) -> Principal:
     """The principal behind a token; 401 when it no longer exists."""
-    row = tx.one("SELECT name FROM floe_principals WHERE id = ?", claims.principal_id)
-    if row is None:
-        raise unauthorized("The principal of this token no longer exists")
+    row = tx.one("SELECT name, secret FROM floe_principals WHERE id = ?", claims.principal_id)
+    if row is None or mark_of(row[1]) != claims.mark:
+        raise unauthorized("The principal of this token is gone, or has a new secret")
     roles = [
         r[0]
         for r in tx.all(
@@ -114,8 +114,6 @@ def refused(principal: Principal, operation: str, roles: Sequence[str] = ()) -> 
 
 def access_to(tx: Transaction, principal: Principal, catalog: str) -> Access | None:
     """What the principal may do in a catalog; None when it holds no role there, which it cannot tell from absence."""
-    if not principal.roles:
-        return None
     marks = ",".join("?" * len(principal.roles))
     rows = tx.all(
         "SELECT DISTINCT a.catalog_role, g.type, g.namespace, g.name, g.privilege FROM floe_role_assignments a "  # noqa: S608
@@ -124,7 +122,16 @@ def access_to(tx: Transaction, principal: Principal, catalog: str) -> Access | N
         catalog,
         *principal.roles,
     )
-    if not rows:
+    if not rows and not _known_in(tx, principal, catalog):
         return None
     grants = [Grant(*row[1:]) for row in rows if row[1] is not None]
     return Access(principal, catalog, sorted({row[0] for row in rows}), grants)
+
+
+def _known_in(tx: Transaction, principal: Principal, catalog: str) -> bool:
+    """Whether the principal holds a role in the catalog that its token does not activate."""
+    sql = (
+        "SELECT 1 FROM floe_role_assignments r JOIN floe_principal_assignments p "
+        "ON p.principal_role = r.principal_role WHERE r.catalog_name = ? AND p.principal_id = ? LIMIT 1"
+    )
+    return tx.one(sql, catalog, principal.id) is not None

@@ -13,11 +13,12 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from floe_dev.catalogs.rest import locations, names, namespaces, registry
-from floe_dev.catalogs.rest.errors import bad_request, commit_failed, invalid
+from floe_dev.catalogs.rest.errors import bad_request, commit_failed
 from floe_dev.catalogs.rest.http import NO_CONTENT, Call, Reply
 from floe_dev.catalogs.rest.metadata import loaded, new_file, next_version, validated
 from floe_dev.catalogs.rest.registry import Identifier
 from floe_dev.catalogs.rest.server import Request, Server
+from floe_dev.catalogs.rest.updates import settle
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -112,13 +113,11 @@ def apply(server: Server, request: Request, change: Change) -> tuple[str, bytes]
         raise commit_failed("Requirement failed: table already exists")
     for requirement in change.requirements:
         validated(partial(requirement.validate, base))
-    if base is not None:
-        _check_updates(base, change.updates)
-        if not change.updates:
-            assert current is not None
-            return current, server.files.read(current)
+    updates = settle(base, change.updates)
+    if current is not None and not updates:
+        return current, server.files.read(current)
     start = base if base is not None else TableMetadataV1.model_construct(last_column_id=-1, schema=Schema())
-    metadata = validated(lambda: update_table_metadata(start, change.updates, base is None, current))
+    metadata = validated(lambda: update_table_metadata(start, updates, base is None, current))
     return store(server, request, identifier, metadata, current)
 
 
@@ -177,29 +176,3 @@ _PRIVILEGE = {
     "REMOVE_PARTITION_STATISTICS": "REMOVE_STATISTICS",
 }
 _OPERATION = {"SET_PROPERTIES": "SET_TABLE_PROPERTIES", "REMOVE_PROPERTIES": "REMOVE_TABLE_PROPERTIES"}
-
-
-def _check_updates(base: TableMetadata, updates: tuple[Any, ...]) -> None:
-    """Refuse what would corrupt an existing table, and tell a lost race apart from a malformed snapshot."""
-    from pyiceberg.table.metadata import TableMetadataV2
-
-    for update in updates:
-        if update.action == "assign-uuid" and update.uuid != base.table_uuid:
-            raise invalid("The UUID of a table cannot be changed")
-        if update.action != "add-snapshot":
-            continue
-        snapshot = update.snapshot
-        known = {existing.snapshot_id for existing in base.snapshots}
-        if snapshot.snapshot_id in known:
-            raise commit_failed(f"Requirement failed: snapshot {snapshot.snapshot_id} is there already")
-        stale = (
-            isinstance(base, TableMetadataV2)
-            and snapshot.parent_snapshot_id is not None
-            and snapshot.sequence_number is not None
-            and snapshot.sequence_number <= base.last_sequence_number
-        )
-        if stale:
-            raise commit_failed(
-                f"Requirement failed: sequence number {snapshot.sequence_number} is not after the table's last: "
-                "another commit came first"
-            )

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from floe_dev.catalogs.rest.access import ROLE_PREFIX
 from floe_dev.catalogs.rest.http import Call, Reply
 from floe_dev.catalogs.rest.server import Server
-from floe_dev.catalogs.rest.tokens import Claims, hash_secret, secret_matches
+from floe_dev.catalogs.rest.tokens import Claims, hash_secret, mark_of, secret_matches
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105
 _NOBODY = hash_secret("nobody")
@@ -26,6 +26,9 @@ def token(server: Server, call: Call) -> Reply:
         return _refused(400, "invalid_request", "The grant type is missing")
     if grant != "client_credentials":
         return _refused(400, "unsupported_grant_type", "The grant type is invalid")
+    scope = form.get("scope", "")
+    if not scope.split() or not all(part.startswith(ROLE_PREFIX) for part in scope.split()) or len(scope) > 1000:
+        return _refused(400, "invalid_scope", "The scope is invalid")
     client_id, secret = _basic(call.headers.get("authorization", ""))
     client_id = form.get("client_id", client_id)
     secret = form.get("client_secret", secret)
@@ -34,10 +37,7 @@ def token(server: Server, call: Call) -> Reply:
     # Compared even when nobody has that id, so that the time taken does not tell.
     if not secret_matches(secret, row[2] if row else _NOBODY) or row is None:
         return _refused(401, "unauthorized_client", "The client is not authorized")
-    scope = form.get("scope", "")
-    if not scope.split() or not all(part.startswith(ROLE_PREFIX) for part in scope.split()) or len(scope) > 1000:
-        return _refused(400, "invalid_scope", "The scope is invalid")
-    issued = server.signer.issue(Claims(row[0], row[1], scope))
+    issued = server.signer.issue(Claims(row[0], row[1], scope, mark_of(row[2])))
     content = {
         "access_token": issued,
         "token_type": "bearer",

@@ -17,9 +17,9 @@ def page(items: Sequence[tuple[str, T]], query: Mapping[str, str], largest: int)
 
     Without `pageToken` the specification wants everything in one answer, since the client does not know of pages.
     """
+    size = _size(query.get("pageSize"), largest)
     if "pageToken" not in query:
         return [item for _, item in items], None
-    size = _size(query.get("pageSize"), largest)
     after = _after(query["pageToken"])
     rest = [entry for entry in items if after is None or entry[0] > after]
     chosen = rest[:size]

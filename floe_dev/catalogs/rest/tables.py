@@ -8,7 +8,7 @@ from typing import Any
 
 from floe_dev.catalogs.rest import locations, names, namespaces, registry
 from floe_dev.catalogs.rest.commits import store
-from floe_dev.catalogs.rest.errors import ApiError, bad_request, forbidden, invalid, not_found
+from floe_dev.catalogs.rest.errors import ApiError, bad_request, forbidden, invalid
 from floe_dev.catalogs.rest.http import NO_CONTENT, Call, Reply
 from floe_dev.catalogs.rest.metadata import loaded, parse_model, validated
 from floe_dev.catalogs.rest.paging import page
@@ -215,7 +215,8 @@ def register_table(server: Server, call: Call) -> Reply:
         metadata_location = locations.check_allowed(given, warehouse.allowed, str(identifier))
         path = locations.path_of(metadata_location)
         if not path.is_file():
-            raise not_found(f"Metadata file does not exist: {given}")
+            # 404 means a missing namespace here, and clients say so.
+            raise bad_request(f"Metadata file does not exist: {given}")
         if path.stat().st_size > server.settings.limits.body_bytes:
             raise invalid(f"Metadata file is too large: {given}")
         content = server.files.read(metadata_location)

@@ -1,7 +1,7 @@
 """Access tokens (HS256 JSON Web Tokens) and the hashed form of client secrets.
 
 A token names the principal and the roles it asked for, and is checked against the database at every request, so that a
-deleted principal or a revoked grant counts at once. The key outlives the process, so tokens survive restarts.
+deleted principal, a new secret or a revoked grant counts at once. The key outlives the process, tokens survive restarts.
 Secrets are random (256 bits), so one salted SHA-256 is as good as a slow hash, and a token call stays at a millisecond.
 """
 
@@ -27,6 +27,8 @@ class Claims:
     principal_id: int
     principal: str
     scope: str
+    #: Tells the secret the token was bought with; a new secret ends the tokens of the old one.
+    mark: str
 
 
 class TokenSigner:
@@ -45,6 +47,7 @@ class TokenSigner:
             "sub": claims.principal,
             "principalId": claims.principal_id,
             "scope": claims.scope,
+            "mark": claims.mark,
             "iat": now,
             "exp": now + self.seconds,
             "jti": secrets.token_hex(8),
@@ -64,7 +67,7 @@ class TokenSigner:
         payload = json.loads(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)))
         if payload["exp"] <= time.time():
             return None
-        return Claims(payload["principalId"], payload["sub"], payload["scope"])
+        return Claims(payload["principalId"], payload["sub"], payload["scope"], payload.get("mark", ""))
 
     def _signature(self, signed: bytes) -> bytes:
         return base64.urlsafe_b64encode(hmac.new(self._key, signed, hashlib.sha256).digest()).rstrip(b"=")
@@ -90,6 +93,11 @@ def secret_matches(secret: str, stored: str) -> bool:
     """Compare in constant time."""
     salt, _, digest = stored.partition("$")
     return hmac.compare_digest(_digest(salt, secret), digest)
+
+
+def mark_of(stored: str) -> str:
+    """What tells one stored secret from the next: its random salt."""
+    return stored.partition("$")[0]
 
 
 def _digest(salt: str, secret: str) -> str:

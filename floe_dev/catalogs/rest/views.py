@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from floe_dev.catalogs.rest import fields, locations, namespaces, registry, view_metadata
-from floe_dev.catalogs.rest.errors import bad_request, invalid, not_found
+from floe_dev.catalogs.rest.errors import bad_request, invalid
 from floe_dev.catalogs.rest.http import NO_CONTENT, Call, Reply
 from floe_dev.catalogs.rest.metadata import loaded, new_file, next_version
 from floe_dev.catalogs.rest.paging import page
@@ -133,7 +133,8 @@ def register_view(server: Server, call: Call) -> Reply:
         metadata_location = locations.check_allowed(given, warehouse.allowed, str(identifier))
         path = locations.path_of(metadata_location)
         if not path.is_file():
-            raise not_found(f"Metadata file does not exist: {given}")
+            # 404 means a missing namespace here, and clients say so.
+            raise bad_request(f"Metadata file does not exist: {given}")
         if path.stat().st_size > server.settings.limits.body_bytes:
             raise invalid(f"Metadata file is too large: {given}")
         content = server.files.read(metadata_location)
