@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 from floe_dev.model.layout import Layout
+from floe_dev.orchestrators.dagster.preload import PRELOAD
 from floe_dev.supervisor.boot import boot
 
 
 def main() -> int:
     """Take the project's lock, start what takes long, and only then import the rest."""
     layout = Layout(Path(sys.argv[1]))
-    booted = boot(layout)
+    booted = boot(layout, PRELOAD)
     if booted is None:
         return 0
     import asyncio

@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from floe_dev.drivers import forkserver
 from floe_dev.drivers.logs import begin_logs
 from floe_dev.drivers.markers import MARKER, kill_marked
 from floe_dev.model.layout import Layout
-from floe_dev.orchestrators.dagster.preload import PRELOAD
 from floe_dev.supervisor.lock import SupervisorLock
 from floe_dev.supervisor.paths import new_instance, project_marker, socket_path
 
@@ -40,11 +40,13 @@ class Boot:
     guardian: subprocess.Popen[bytes]
     fork_server: tuple[subprocess.Popen[bytes], socket.socket] | None
     fork_socket: Path
+    #: What a fork server imports.
+    preload: Sequence[str]
     #: How many processes of a killed stack were found and ended.
     left_behind: int
 
 
-def boot(layout: Layout) -> Boot | None:
+def boot(layout: Layout, preload: Sequence[str]) -> Boot | None:
     """Become the project's supervisor; None where there is one already. Raises OSError."""
     # The terminal this was started from may close, and its Ctrl-C is for whoever waits there.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -59,7 +61,7 @@ def boot(layout: Layout) -> Boot | None:
     begin_logs(layout.logs_dir, keep=frozenset({LOG_NAME}))
     instance = new_instance(layout.root)
     fork_socket = socket_path(layout.root, "fork")
-    fork_server = launch_fork_server(layout, instance, fork_socket) if forkserver.supported() else None
+    fork_server = launch_fork_server(layout, instance, fork_socket, preload) if forkserver.supported() else None
     return Boot(
         layout=layout,
         lock=lock,
@@ -68,15 +70,18 @@ def boot(layout: Layout) -> Boot | None:
         guardian=start_guardian(instance),
         fork_server=fork_server,
         fork_socket=fork_socket,
+        preload=preload,
         left_behind=len(left_behind),
     )
 
 
-def launch_fork_server(layout: Layout, instance: str, path: Path) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def launch_fork_server(
+    layout: Layout, instance: str, path: Path, preload: Sequence[str]
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start the process that imports Dagster once for all; raises OSError."""
     return forkserver.launch(
         path,
-        PRELOAD,
+        preload,
         environment={**os.environ, MARKER: instance},
         log=layout.logs_dir / "fork-server.log",
         directory=layout.root,

@@ -251,7 +251,7 @@ class Daemon:
             _log("the fork server ended: starting another")
             if not forkserver.supported():
                 return
-            launched = launch_fork_server(self._layout, self._boot.instance, self._boot.fork_socket)
+            launched = launch_fork_server(self._layout, self._boot.instance, self._boot.fork_socket, self._boot.preload)
             supervisor.fork_client = ForkClient(*launched)
         supervisor.fork_client = None
 

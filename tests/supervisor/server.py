@@ -20,7 +20,8 @@ def main() -> None:
     parser.add_argument("--stubborn", action="store_true", help="ignore SIGTERM")
     parser.add_argument("--family", action="store_true", help="have a grandchild in a session of its own")
     options = parser.parse_args()
-    print("starting", os.environ.get("SERVICE"), flush=True)
+    sys.stdout.write(f"starting {os.environ.get('SERVICE')}\n")
+    sys.stdout.flush()
     if options.stubborn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if options.family:

@@ -17,12 +17,9 @@ from floe_dev.drivers.markers import MARKER
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Service
-from floe_dev.supervisor import boot as boot_module
+from floe_dev.supervisor.boot import boot
 from floe_dev.supervisor.daemon import Daemon, Wishes
 from floe_dev.supervisor.plan import Plan, Step
-
-#: What the fork server loads here instead of Dagster.
-boot_module.PRELOAD = ("http.server",)
 
 
 class Tiny:
@@ -63,7 +60,7 @@ def _action(step: dict[str, Any]) -> Callable[[], Awaitable[str | None]]:
 
 
 def main() -> int:
-    booted = boot_module.boot(Layout(Path(sys.argv[1])))
+    booted = boot(Layout(Path(sys.argv[1])), preload=("http.server",))
     if booted is None:
         return 0
 
