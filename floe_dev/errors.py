@@ -184,6 +184,26 @@ class Code(Enum):
         "The code server raised an error while importing the project; the message is Dagster's own.",
         ExitCode.SERVICE_FAILED,
     )
+    RUN_NOT_STARTED = Kind(
+        5002,
+        "the run could not be started",
+        "The selection names no asset, or Dagster refused the run. A selection is an asset's key (gold/metrics) or "
+        "Dagster's asset selection syntax.",
+        ExitCode.USAGE,
+    )
+    DAGSTER_UNREACHABLE = Kind(
+        5003,
+        "Dagster does not answer",
+        "The web server did not answer, or answered with an error. `floe status` shows whether it runs.",
+        ExitCode.SERVICE_FAILED,
+    )
+    RUN_FAILED = Kind(
+        5004,
+        "a run failed",
+        "At least one asset or check failed. Assets that do not depend on a failed one were materialized; tables of "
+        "failed ones are as they were before.",
+        ExitCode.RUN_FAILED,
+    )
     # 6xxx: SQL and tables
     SQL_FAILED = Kind(
         6001,
