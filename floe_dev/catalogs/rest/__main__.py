@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     import uvicorn
 
     from floe_dev.catalogs.rest.app import create_app
+    from floe_dev.catalogs.rest.protocol import patient_protocol
     from floe_dev.catalogs.rest.settings import Settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
@@ -55,6 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=3,
+        http=patient_protocol(settings.limits.request_seconds, settings.instance),
         ws="none",
     )
     uvicorn.Server(config).run()

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -25,6 +26,9 @@ from floe_dev.catalogs.rest.server import Server
 from floe_dev.catalogs.rest.settings import Settings
 
 log = logging.getLogger("floe.catalog")
+
+#: After 413 the rest of the body is on its way; only a closed connection stops it.
+_HEADERS = {401: {"www-authenticate": "Bearer"}, 413: {"connection": "close"}}
 
 INSTANCE_HEADER = b"x-floe-instance"
 
@@ -92,7 +96,7 @@ def _authenticated(
 
 
 def _refusal(error: ApiError) -> Reply:
-    headers = {"www-authenticate": "Bearer"} if error.status == 401 else {}
+    headers = _HEADERS.get(error.status, {})
     return Reply(error.status, error.body(), headers)
 
 
@@ -106,8 +110,7 @@ async def _http_error(_: Request, error: Exception) -> Response:
     kind = {404: "NotFoundException", 405: "NotAllowedException"}.get(error.status_code, "BadRequestException")
     message = "Unable to find matching target resource method" if error.status_code == 404 else error.detail
     reply = _refusal(ApiError(error.status_code, kind, message))
-    reply.headers.update(error.headers or {})
-    return respond(reply)
+    return respond(replace(reply, headers={**reply.headers, **(error.headers or {})}))
 
 
 async def _defect(request: Request, error: Exception) -> Response:

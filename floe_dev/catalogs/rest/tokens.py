@@ -1,7 +1,7 @@
 """Access tokens (HS256 JSON Web Tokens) and the hashed form of client secrets.
 
 A token names the principal and the roles it asked for, and is checked against the database at every request, so that a
-deleted principal, a new secret or a revoked grant counts at once. The key outlives the process, tokens survive restarts.
+deleted principal, a new secret or a revoked grant counts at once. The key outlives the process: tokens do too.
 Secrets are random (256 bits), so one salted SHA-256 is as good as a slow hash, and a token call stays at a millisecond.
 """
 
