@@ -6,7 +6,7 @@ Every heavy import happens inside the method that needs it, since `floe status` 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from floe_dev.catalogs.client import CatalogClient, TableInfo
     from floe_dev.model.connection import CatalogConnection
     from floe_dev.model.project import Project
+    from floe_dev.model.runs import RunResult
     from floe_dev.model.status import Event, StackStatus
+    from floe_dev.orchestrators.dagster.client import DagsterClient
 
     OnEvent = Callable[[Event], None]
 
@@ -117,6 +119,62 @@ class Session:
         if state is not None:
             save_state(self.layout, state.model_copy(update={"first_run_done": False}))
 
+    def dagster(self) -> DagsterClient:
+        """A client of the stack's Dagster; FLOE2001 where the stack does not run."""
+        from floe_dev.orchestrators.dagster.client import DagsterClient
+        from floe_dev.supervisor.quick import quick_status
+
+        status = quick_status(self.root)
+        if status is None:
+            raise self._not_running()
+        return DagsterClient(status["urls"]["dagster"])
+
+    def first_run_done(self) -> bool:
+        """Whether everything was materialized once in this project."""
+        from floe_dev.supervisor.client import first_run_done
+
+        return first_run_done(self.root)
+
+    def out_of_date(self) -> tuple[list[str], list[str]]:
+        """Assets that were never materialized, and those that are stale since code or inputs changed."""
+        assets = [asset for asset in self.dagster().assets() if asset.materializable and not asset.partitioned]
+        missing = [asset.key for asset in assets if asset.materialized_at is None]
+        return missing, [asset.key for asset in assets if asset.state == "stale" and asset.key not in missing]
+
+    def run(self, selection: Sequence[str] = (), on_event: OnEvent = _ignore, *, wait: bool = True) -> RunResult:
+        """Materialize assets in one run and wait for it (unless `wait` is false); a Ctrl-C meanwhile cancels the run.
+
+        The parts of `selection` (none: everything) are keys or Dagster's selection syntax. That assets failed is in
+        the result; see `raise_if_failed`.
+
+        Raises:
+            FloeError: FLOE5002 if the selection names nothing or Dagster refuses the run.
+        """
+        from floe_dev.model.runs import RunResult
+        from floe_dev.orchestrators.dagster.runs import follow
+        from floe_dev.orchestrators.dagster.selection import resolve
+
+        client = self.dagster()
+        assets = client.assets()
+        partitioned = {asset.key for asset in assets if asset.partitioned}
+        keys = [key for key in resolve(selection, assets) if key not in partitioned]
+        run_id = client.launch(keys, {"floe/started_by": "floe"})
+        if not wait:
+            return RunResult(runId=run_id, status="running", seconds=0.0, url=client.run_url(run_id))
+        try:
+            result = follow(client, run_id, self.layout, on_event)
+        except BaseException:
+            client.terminate(run_id)
+            raise
+        if not selection and result.status == "success":
+            self._finish_first_run()
+        return result
+
+    def _finish_first_run(self) -> None:
+        from floe_dev.supervisor.client import finish_first_run
+
+        finish_first_run(self.root)
+
     def connection(self, principal: str = "floe") -> CatalogConnection:
         """How to reach the catalog as `principal`; FLOE2xxx if the stack never ran.
 
@@ -190,3 +248,24 @@ class Session:
             why=why or f"no supervisor answers for {self.root}",
             fix="floe up",
         )
+
+
+def raise_if_failed(result: RunResult) -> None:
+    """Raise FLOE5004 with every failure, why, and where its log is, unless the run went well (or still goes on)."""
+    if result.status in ("success", "running") and not result.failed:
+        return
+    detail: list[str] = []
+    for failure in result.failed:
+        first, *more = failure.why.splitlines() or ["(no reason given)"]
+        detail += [f"{failure.asset}: {first}", *(f"    {line}" for line in more)]
+        if failure.log:
+            detail.append(f"    log: {failure.log}")
+    names = ", ".join(failure.asset for failure in result.failed[:3])
+    more_names = f" and {len(result.failed) - 3} more" if len(result.failed) > 3 else ""
+    raise FloeError(
+        Code.RUN_FAILED,
+        "the run was canceled" if result.status == "canceled" else f"the run failed: {names}{more_names}",
+        why=f"{len(result.skipped)} assets were not tried: {', '.join(result.skipped)}" if result.skipped else None,
+        detail=tuple(detail),
+        fix="mend it, then `floe run --stale`",
+    )

@@ -18,7 +18,7 @@ def command(output: Output, only_print: bool, root: Path) -> None:
     """Open the Dagster UI in the browser; the address is printed too."""
     from floe_dev.session import Session
 
-    url = Session(root).require_running().urls["dagster"]
+    url = Session(root).dagster().url
     output.data(url)
     if not only_print:
         import webbrowser

@@ -49,7 +49,7 @@ def command(
     title = f"floe run {' '.join(selection) if len(selection) < 4 else f'{len(selection)} assets'}".rstrip()
     view = make_progress(progress, output, title=title, environ=os.environ, tty=sys.stderr.isatty())
     with view:
-        result = session.run(" or ".join(selection) or "*", view.event)
+        result = session.run(selection, view.event)
     content = result.model_dump(mode="json", by_alias=True)
     if as_json:
         output.document(content)

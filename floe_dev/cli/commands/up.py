@@ -73,7 +73,7 @@ def command(
         with view:
             session.up(UpOptions(stack=stack, timeout=timeout, port=port), recorder.event)
             if run == "always" or _pending_first_run(session, run):
-                result = session.run("*", recorder.event, wait=not detach)
+                result = session.run((), recorder.event, wait=not detach)
     except BaseException as error:
         _undo(output, session, error, was_running=was_running is not None)
         raise

@@ -17,7 +17,9 @@ def configuration(root: Path) -> Iterator[Check]:
     project = load_project(root)
     yield Check("project", "floe.yaml", PASS, f"{project.spec.name} in {root}")
     yield Check("project", "platform.yaml", PASS, str(project.platform_file))
-    yield from _dbt(project.dbt_dir())
+    folder = project.dbt_dir()
+    if folder is not None:
+        yield from _dbt(folder)
 
 
 def _dbt(folder: Path) -> Iterator[Check]:
