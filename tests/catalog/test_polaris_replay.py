@@ -43,7 +43,9 @@ DIFFERENCES = {
         "nothing changed the namespace in between: Polaris reports a conflict with itself", 200, ""
     ),
     "register, missing file": Difference(
-        "the location is allowed, only nothing is there: not found, not forbidden", 404, "NotFoundException"
+        "the location is allowed, only nothing is there; a 404 would say that the namespace is missing",
+        400,
+        "BadRequestException",
     ),
     "config": Difference(
         "the endpoints each server has: ours has table credentials, Polaris generic tables and policies; "
