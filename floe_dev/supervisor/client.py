@@ -33,6 +33,9 @@ BOOT_SECONDS = 20.0
 #: Seconds a supervisor has to end after `down` before it is killed.
 DOWN_SECONDS = 15.0
 
+#: Supervisors that this process started and that outlive what started them.
+_detached: list[subprocess.Popen[bytes]] = []
+
 
 @dataclass(frozen=True)
 class StartOptions:
@@ -124,10 +127,12 @@ def down(root: Path) -> Iterator[Event]:
             connection.settimeout(DOWN_SECONDS)
             with contextlib.suppress(OSError, ValueError):
                 connection.sendall(b'{"op": "down"}\n')
-                for line in connection.makefile("rb"):
-                    yield Event.model_validate_json(line)
+                with connection.makefile("rb") as lines:
+                    for line in lines:
+                        yield Event.model_validate_json(line)
     _end_supervisor(layout)
     sweep(layout)
+    _forget_ended()
 
 
 def running() -> list[tuple[Path, StackStatus]]:
@@ -175,7 +180,8 @@ def _connect(root: Path) -> socket.socket | None:
 
 def _request(connection: socket.socket, request: dict[str, Any]) -> Any:
     connection.sendall(json.dumps(request).encode() + b"\n")
-    line = connection.makefile("rb").readline()
+    with connection.makefile("rb") as lines:
+        line = lines.readline()
     if not line:
         raise EOFError
     answer = json.loads(line)
@@ -186,8 +192,9 @@ def _request(connection: socket.socket, request: dict[str, Any]) -> Any:
 
 def _stream(connection: socket.socket) -> Iterator[Event]:
     connection.sendall(b'{"op": "events"}\n')
-    for line in connection.makefile("rb"):
-        yield Event.model_validate_json(line)
+    with connection.makefile("rb") as lines:
+        for line in lines:
+            yield Event.model_validate_json(line)
 
 
 def _prepare(layout: Layout) -> None:
@@ -234,10 +241,11 @@ def _launch(layout: Layout, options: StartOptions) -> Iterator[Event]:
     finally:
         os.close(output)
         theirs.close()
+    _detached.append(process)
     over = False
-    with ours:
+    with ours, ours.makefile("rb") as lines:
         try:
-            for line in ours.makefile("rb"):
+            for line in lines:
                 event = Event.model_validate_json(line)
                 over = event.kind in ("ready", "error", "busy")
                 yield event
@@ -248,6 +256,12 @@ def _launch(layout: Layout, options: StartOptions) -> Iterator[Event]:
                 ours.shutdown(socket.SHUT_WR)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(DOWN_SECONDS)
+            _forget_ended()
+
+
+def _forget_ended() -> None:
+    """Take note of supervisors started here that have ended since; a program may start and stop many."""
+    _detached[:] = [process for process in _detached if process.poll() is None]
 
 
 def _ended_early(layout: Layout) -> FloeError:

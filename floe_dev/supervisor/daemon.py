@@ -146,6 +146,7 @@ class Daemon:
             timeout_seconds=self._wishes.timeout_seconds,
         )
         self._supervisor = supervisor
+        register(self._layout.root)
         if self._boot.fork_server is not None:
             supervisor.fork_client = ForkClient(*self._boot.fork_server)
             self._background.append(asyncio.create_task(self._keep_forking(supervisor)))
@@ -166,7 +167,6 @@ class Daemon:
         finally:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
-        register(self._layout.root)
         _log("ready")
         await stopping
         return None
@@ -237,9 +237,11 @@ class Daemon:
         """Have a guardian at all times; a killed one is replaced."""
         guardian: subprocess.Popen[bytes] = self._boot.guardian
         while True:
+            since = time.monotonic()
             await ended(guardian)
             _log("the guardian was killed: starting another")
-            await asyncio.sleep(0.1)
+            if time.monotonic() - since < 1.0:
+                await asyncio.sleep(1.0)  # something is wrong here, and a stream of processes would not mend it
             guardian = start_guardian(self._boot.instance)
 
     async def _keep_forking(self, supervisor: Supervisor) -> None:
