@@ -37,21 +37,27 @@ def create_app(settings: Settings) -> ASGIApp:
     """An ASGI app over one database; opens it, and creates what is missing."""
     server = Server(settings)
     bootstrap(server)
-    pool = ThreadPoolExecutor(settings.limits.worker_threads, thread_name_prefix="catalog")
+    reader = ThreadPoolExecutor(settings.limits.reader_threads, thread_name_prefix="reader")
+    # SQLite has one writer at a time anyway; in one thread writes queue in order and never hold up a reader's thread.
+    writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
 
-    async def run(work: Callable[[], Reply]) -> Reply:
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+    def runner(pool: ThreadPoolExecutor) -> Callable[[Callable[[], Reply]], Awaitable[Reply]]:
+        return lambda work: asyncio.get_running_loop().run_in_executor(pool, work)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        warming = asyncio.get_running_loop().run_in_executor(pool, _warm_up)
+        warming = asyncio.get_running_loop().run_in_executor(writer, _warm_up)
         yield
         warming.cancel()
-        pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (reader, writer):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     routes = []
     for each in endpoints():
-        serve = endpoint(_handler(server, each), run, settings.limits.body_bytes, settings.limits.request_seconds)
+        pool = writer if each.writes else reader
+        serve = endpoint(
+            _handler(server, each), runner(pool), settings.limits.body_bytes, settings.limits.request_seconds
+        )
         route = Route(each.path, serve if each.public else _authenticated(server, serve), methods=[each.method])
         # Starlette adds HEAD to every GET; the specification has it for some paths only, with a meaning of its own.
         route.methods = {each.method}
@@ -120,7 +126,13 @@ async def _defect(request: Request, error: Exception) -> Response:
 
 def _warm_up() -> None:
     """Import what the first commit needs, once the server listens."""
+    import gc
+
     import pyiceberg.table.update  # noqa: F401
+
+    gc.collect()
+    # Imported objects never die; unfrozen, a full collection under load made a commit take 90 ms (30 without).
+    gc.freeze()
 
 
 class _Outermost:

@@ -8,6 +8,7 @@ are imports and memory that a server of metadata does not need. The schema of `i
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -63,6 +64,8 @@ CREATE TABLE IF NOT EXISTS floe_idempotency (
     principal_id INTEGER NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, status INTEGER NOT NULL, body BLOB,
     created INTEGER NOT NULL, PRIMARY KEY (principal_id, key)) WITHOUT ROWID;
 """
+
+log = logging.getLogger("floe.catalog")
 
 Row = tuple[Any, ...]
 
@@ -174,4 +177,8 @@ class Database:
 
 def _run(actions: list[Callable[[], None]]) -> None:
     for action in reversed(actions):
-        action()
+        try:
+            action()
+        except OSError as error:
+            # The transaction has happened, or has not; a file left over does not change what the client is told.
+            log.warning("left behind: %s", error)

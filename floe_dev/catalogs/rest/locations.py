@@ -32,6 +32,9 @@ def normalize(location: object) -> str:
     scheme, separator, rest = location.partition("://")
     if not separator or not scheme:
         raise bad_request(f"location is not an absolute URI: {location}")
+    if "?" in rest or "#" in rest:
+        # PyIceberg parses locations as URLs and would read another file.
+        raise bad_request(f"location must not contain ? or #: {location}")
     segments = rest.split("/")
     if any(segment in {".", ".."} for segment in segments) or any(ord(c) < 0x20 for c in rest):
         raise forbidden(f"Invalid location: {location}")

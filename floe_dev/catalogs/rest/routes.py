@@ -27,6 +27,14 @@ class Endpoint:
     public: bool = False
     repeatable: bool = False
 
+    @property
+    def writes(self) -> bool:
+        """Whether the handler opens a write transaction."""
+        return self.method not in {"GET", "HEAD"} and self.handler not in READING_POSTS
+
+
+#: Posts that change nothing.
+READING_POSTS = {oauth.token, tables.metrics}
 
 _NS = "/v1/{prefix}/namespaces"
 _N = _NS + "/{namespace}"
@@ -121,10 +129,6 @@ def _ready(server: Server, _call: Call) -> Reply:
     return Reply.json({"status": "UP", "checks": [{"name": "database", "status": "UP"}]})
 
 
-#: Reports are not changes; everything else that is not a read may carry an Idempotency-Key.
-_NOT_REPEATABLE = {tables.metrics}
-
-
 def endpoints() -> list[Endpoint]:
     """All of them."""
     iceberg = [
@@ -132,7 +136,7 @@ def endpoints() -> list[Endpoint]:
             method,
             API + path,
             handler,
-            repeatable=method not in {"GET", "HEAD"} and handler not in _NOT_REPEATABLE,
+            repeatable=method not in {"GET", "HEAD"} and handler not in READING_POSTS,
         )
         for method, path, handler in ICEBERG
     ]

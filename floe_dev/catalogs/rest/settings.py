@@ -16,7 +16,7 @@ class Limits:
     token_seconds: int = 3600
     idempotency_seconds: int = 1800
     page_size: int = 1000
-    worker_threads: int = 8
+    reader_threads: int = 4
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,14 @@ def load_table(server: Server, call: Call) -> Reply:
     etag = _etag(metadata_location, which)
     if etag in {tag.strip() for tag in call.headers.get("if-none-match", "").split(",")}:
         return Reply(304, None, {"etag": etag})
-    content = server.files.read(metadata_location)
+    try:
+        content = server.files.read(metadata_location)
+    except ApiError:
+        with server.reading(call) as request:
+            # Dropped and purged in between: a plain 404 then, or the metadata of the table that took its place.
+            metadata_location = registry.get(request.tx, identifier)
+        content = server.files.read(metadata_location)
+        etag = _etag(metadata_location, which)
     if which == "refs":
         content = _only_referenced(content)
     return Reply(200, loaded(metadata_location, content, {}), {"etag": etag})
