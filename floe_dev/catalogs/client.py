@@ -216,6 +216,10 @@ class CatalogClient:
         loaded = [self._load_listed(namespace, name, "view") for namespace, name in names]
         return [info for info in loaded if info is not None]
 
+    def names(self, namespace: Namespace, kind: str) -> list[str]:
+        """Names of a namespace's tables or views (`kind`); none where the namespace does not exist."""
+        return [name for _, name, found in self._names(namespace) if found == kind]
+
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Any other request below the catalog's prefix, such as `POST namespaces/silver/views`."""
         return self._request(method, f"v1/{self._path_prefix()}{path}", body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from floe_dev.compute.extensions import extension_paths
+from floe_dev.compute.views import MEMORY, hydrate_views, identifier
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.connection import CatalogConnection
 
@@ -23,8 +24,8 @@ def connect(connection: CatalogConnection) -> duckdb.DuckDBPyConnection:
     try:
         load_extensions(database)
         database.execute(attach_sql(connection))
-        # The catalog first, so that `silver.orders` is its table; memory second, for temporary things of the user.
-        database.execute(f"SET search_path = '{_default_schema(database, connection.alias)},memory.main'")
+        hydrate_views(database, connection)
+        database.execute(f"SET search_path = '{_search_path(database, connection.alias)}'")
     except duckdb.Error as error:
         database.close()
         raise FloeError(
@@ -55,16 +56,28 @@ def attach_sql(connection: CatalogConnection) -> str:
         "ACCESS_DELEGATION_MODE": "none" if connection.access_delegation == "none" else "vended_credentials",
     }
     rendered = ", ".join(f"{name} '{_quoted(value)}'" for name, value in options.items())
-    alias = connection.alias.replace('"', '""')
-    return f"ATTACH '{_quoted(connection.warehouse)}' AS \"{alias}\" ({rendered})"
+    return f"ATTACH '{_quoted(connection.warehouse)}' AS {identifier(connection.alias)} ({rendered})"
 
 
-def _default_schema(database: duckdb.DuckDBPyConnection, alias: str) -> str:
+def _search_path(database: duckdb.DuckDBPyConnection, alias: str) -> str:
+    """Makes `silver.orders` find the catalog's table and `silver.stg_orders` the view, which lives in memory.
+
+    For a name with a schema DuckDB looks only into those databases whose schema of that name is on the path, so a
+    namespace with views must be on it twice. The catalog comes first: that is where tables are created.
+    """
+    in_catalog = _schemas(database, alias)
+    with_views = [name for name in _schemas(database, MEMORY) if name in in_catalog]
+    path = [(alias, name) for name in (*with_views, *in_catalog[:1])]
+    path += [(MEMORY, name) for name in (*with_views, "main")]
+    return ",".join(f"{identifier(catalog)}.{identifier(name)}" for catalog, name in path).replace("'", "''")
+
+
+def _schemas(database: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
     rows = database.execute(
-        "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? ORDER BY schema_name LIMIT 1", [alias]
+        "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND NOT internal ORDER BY schema_name",
+        [catalog],
     ).fetchall()
-    schema = rows[0][0] if rows else "main"
-    return f'"{alias}"."{schema}"'.replace("'", "''")
+    return [row[0] for row in rows]
 
 
 def _quoted(text: str) -> str:

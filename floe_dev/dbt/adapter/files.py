@@ -1,0 +1,194 @@
+"""DuckDB writes Parquet into a table's location; the files are described for the catalog, nothing is committed here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pyiceberg.io.pyarrow import (
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+)
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.typedef import Record
+from pyiceberg.types import DateType, IntegerType, ListType, LongType, MapType, NestedField, StringType, StructType
+
+from floe_dev.compute.views import identifier
+from floe_dev.dbt.adapter.types import Column
+
+#: DuckDB's name for the null partition in a path (Hive's).
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+_PARTITION_PREFIX = "__floe_partition_"
+
+#: DuckDB expressions for Iceberg's transforms (specification, "Partition Transforms").
+_TRANSFORMS = {
+    "identity": "{c}",
+    "year": "date_diff('year', DATE '1970-01-01', CAST({c} AS DATE))",
+    "month": "date_diff('month', DATE '1970-01-01', CAST({c} AS DATE))",
+    "day": "date_diff('day', DATE '1970-01-01', CAST({c} AS DATE))",
+    "hour": "date_diff('hour', TIMESTAMP '1970-01-01', CAST({c} AS TIMESTAMP))",
+}
+
+
+@dataclass(frozen=True)
+class WrittenFiles:
+    """New data files, not yet part of any snapshot."""
+
+    files: tuple[DataFile, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows over all files."""
+        return sum(file.record_count for file in self.files)
+
+
+def write_parquet(cursor: Any, sql: str, columns: Sequence[Column], metadata: TableMetadata) -> WrittenFiles:
+    """COPY the result of `sql` into `<location>/data`, laid out by the table's partition spec and sort order.
+
+    Columns are written in `columns`' order with the table's field ids. Raises duckdb.Error; files of a failed COPY are
+    in no snapshot, so no reader ever sees them.
+    """
+    schema, spec = metadata.schema(), metadata.spec()
+    folder = f"{metadata.location.rstrip('/')}/data/{uuid.uuid4()}"
+    select = ", ".join(_cast(column) for column in columns)
+    partition_columns = [f"{_PARTITION_PREFIX}{index}" for index, _ in enumerate(spec.fields)]
+    for name, field in zip(partition_columns, spec.fields, strict=True):
+        select += f", {_transform(field, schema)} AS {name}"
+    options = ["FORMAT parquet", "COMPRESSION zstd", f"FIELD_IDS {{{_field_ids(schema, columns)}}}"]
+    order = [identifier(name) for name in partition_columns] + list(_order(metadata))
+    if partition_columns:
+        options += [f"PARTITION_BY ({', '.join(partition_columns)})", "OVERWRITE_OR_IGNORE true"]
+    else:
+        # One file a thread; a sorted table is one file, since only one writer keeps the order.
+        options.append("PER_THREAD_OUTPUT " + ("false" if order else "true"))
+    target = _path(folder)
+    single = not partition_columns and bool(order)
+    if single:
+        target += ".parquet"
+    ordered = f" ORDER BY {', '.join(order)}" if order else ""
+    cursor.execute(
+        f"COPY (SELECT {select} FROM ({sql}) AS floe_result{ordered}) TO '{_quoted(target)}' ({', '.join(options)})"
+    )
+    return WrittenFiles(tuple(_describe(target, single, metadata)))
+
+
+def _describe(target: str, single: bool, metadata: TableMetadata) -> Iterator[DataFile]:
+    import pyarrow.parquet as pq
+
+    root = Path(target)
+    schema, spec = metadata.schema(), metadata.spec()
+    plan = compute_statistics_plan(schema, metadata.properties)
+    mapping = parquet_path_to_id_mapping(schema)
+    for path in [root] if single else sorted(root.rglob("*.parquet")):
+        footer = pq.read_metadata(path)
+        if footer.num_rows == 0:
+            path.unlink()
+            continue
+        statistics = data_file_statistics_from_parquet_metadata(
+            parquet_metadata=footer, stats_columns=plan, parquet_column_mapping=mapping
+        )
+        yield DataFile.from_args(
+            content=DataFileContent.DATA,
+            # Not as_uri(): readers take the path literally, an escaped space would be another file.
+            file_path=f"file://{path}",
+            file_format=FileFormat.PARQUET,
+            partition=_partition(path.relative_to(root).parts[:-1] if not single else (), spec, schema),
+            file_size_in_bytes=path.stat().st_size,
+            sort_order_id=None,
+            spec_id=spec.spec_id,
+            equality_ids=None,
+            key_metadata=None,
+            **statistics.to_serialized_dict(),
+        )
+
+
+def _partition(folders: Sequence[str], spec: PartitionSpec, schema: Schema) -> Record:
+    """The partition values of a file from its folders (`__floe_partition_0=19723`)."""
+    values: list[Any] = []
+    for folder, field in zip(folders, spec.fields, strict=True):
+        text = unquote(folder.partition("=")[2])
+        values.append(None if text == _NULL_PARTITION else _value(text, field, schema))
+    return Record(*values)
+
+
+def _value(text: str, field: PartitionField, schema: Schema) -> Any:
+    source = schema.find_type(field.source_id)
+    result = field.transform.result_type(source)
+    if isinstance(result, DateType):
+        if "-" in text:
+            return (dt.date.fromisoformat(text) - dt.date(1970, 1, 1)).days
+        return int(text)
+    if isinstance(result, IntegerType | LongType):
+        return int(text)
+    if isinstance(result, StringType):
+        return text
+    if str(result) == "boolean":
+        return text == "true"
+    raise ValueError(f"partitioning by a column of type {source} is not supported: use a date, an integer or a string")
+
+
+def _transform(field: PartitionField, schema: Schema) -> str:
+    column = identifier(schema.find_column_name(field.source_id) or "")
+    name = str(field.transform)
+    if name in _TRANSFORMS:
+        return _TRANSFORMS[name].format(c=column)
+    if name.startswith("truncate["):
+        width = int(name[9:-1])
+        if isinstance(schema.find_type(field.source_id), StringType):
+            return f"left({column}, {width})"
+        return f"({column} - ((({column} % {width}) + {width}) % {width}))"
+    raise ValueError(f"the partition transform {name} is not supported when writing with DuckDB")
+
+
+def _order(metadata: TableMetadata) -> Iterator[str]:
+    order = metadata.sort_order_by_id(metadata.default_sort_order_id)
+    for field in order.fields if order is not None else ():
+        column = identifier(metadata.schema().find_column_name(field.source_id) or "")
+        yield f"{column} {field.direction.name} {field.null_order.value.replace('-', ' ').upper()}"
+
+
+def _cast(column: Column) -> str:
+    name = identifier(column.name)
+    return f"CAST({name} AS {column.cast}) AS {name}" if column.cast else name
+
+
+def _field_ids(schema: Schema, columns: Sequence[Column]) -> str:
+    fields = {field.name: field for field in schema.fields}
+    return ", ".join(_field_id(fields[column.name]) for column in columns)
+
+
+def _field_id(field: NestedField) -> str:
+    name = "'" + field.name.replace("'", "''") + "'"
+    return f"{name}: {_nested_ids(field.field_id, field.field_type)}"
+
+
+def _nested_ids(field_id: int, kind: Any) -> str:
+    """DuckDB's FIELD_IDS form: a number, or `{__duckdb_field_id: n, child: …}` for nested types."""
+    if isinstance(kind, StructType):
+        inner = ", ".join(_field_id(child) for child in kind.fields)
+    elif isinstance(kind, ListType):
+        inner = f"'element': {_nested_ids(kind.element_id, kind.element_type)}"
+    elif isinstance(kind, MapType):
+        key = f"'key': {_nested_ids(kind.key_id, kind.key_type)}"
+        inner = f"{key}, 'value': {_nested_ids(kind.value_id, kind.value_type)}"
+    else:
+        return str(field_id)
+    return f"{{__duckdb_field_id: {field_id}, {inner}}}"
+
+
+def _path(location: str) -> str:
+    parts = urlsplit(location)
+    return unquote(parts.path) if parts.scheme == "file" else location
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
