@@ -161,11 +161,14 @@ class Session:
         run_id = client.launch(keys, {"floe/started_by": "floe"})
         if not wait:
             return RunResult(runId=run_id, status="running", seconds=0.0, url=client.run_url(run_id))
+        step = f"run of {len(keys)} assets" if len(keys) != 1 else f"run of {keys[0]}"
+        on_event(_step(step, "running"))
         try:
             result = follow(client, run_id, self.layout, on_event)
         except BaseException:
             client.terminate(run_id)
             raise
+        on_event(_step(step, "done" if result.status == "success" else "failed", seconds=result.seconds))
         if not selection and result.status == "success":
             self._finish_first_run()
         return result
@@ -250,6 +253,14 @@ class Session:
         )
 
 
+def _step(name: str, state: str, **data: float) -> Event:
+    import time
+
+    from floe_dev.model.status import Event
+
+    return Event(kind="step", time=time.time(), name=name, data={"state": state, **data})
+
+
 def raise_if_failed(result: RunResult) -> None:
     """Raise FLOE5004 with every failure, why, and where its log is, unless the run went well (or still goes on)."""
     if result.status in ("success", "running") and not result.failed:
@@ -265,7 +276,7 @@ def raise_if_failed(result: RunResult) -> None:
     raise FloeError(
         Code.RUN_FAILED,
         "the run was canceled" if result.status == "canceled" else f"the run failed: {names}{more_names}",
-        why=f"{len(result.skipped)} assets were not tried: {', '.join(result.skipped)}" if result.skipped else None,
+        why=f"not tried, since they need what failed: {', '.join(result.skipped)}" if result.skipped else None,
         detail=tuple(detail),
         fix="mend it, then `floe run --stale`",
     )

@@ -19,7 +19,7 @@ import duckdb
 
 from floe_dev.cli.output import Output
 from floe_dev.cli.render.errors import error_text
-from floe_dev.cli.render.style import seconds_text, terminal_width
+from floe_dev.cli.render.style import count_text, seconds_text, terminal_width
 from floe_dev.cli.render.tables import FORMATS, write
 from floe_dev.errors import Code, FloeError
 
@@ -200,7 +200,7 @@ def _tell_change(connection: duckdb.DuckDBPyConnection, output: Output) -> None:
     """What INSERT, CREATE and their like answer is narration, not data."""
     row = connection.fetchone() if connection.description else None
     if row and isinstance(row[0], int) and not isinstance(row[0], bool):
-        output.say(f"{row[0]} rows")
+        output.say(count_text(row[0], "row"))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
@@ -225,11 +225,17 @@ def _translated() -> Iterator[None]:
 
 def sql_error(error: duckdb.Error) -> FloeError:
     """DuckDB's message as an error: its first line is what is wrong, the rest (LINE 1: … ^) is shown as it is."""
-    first, *rest = str(error).strip().splitlines() or [type(error).__name__]
+    text = str(error).strip()
+    first, *rest = text.splitlines() or [type(error).__name__]
     why = None
     fix = None
-    if re.search(r"\b403\b|Forbidden", str(error)):
+    # The catalog's own words, which DuckDB hands on inside JSON inside JSON.
+    told = re.findall(r'\\*"message\\*": *\\*"(.*?)\\*", *\\*"(?:type|code|stack)\\*"', text)
+    if told:
+        first, rest = f"the catalog refused it: {told[-1]}", []
+    if re.search(r"\b403\b|Forbidden", text):
         why = "the principal lacks the privilege for it"
+        fix = "leave out --principal reader" if "reader" in text else None
     elif "does not exist" in first and "Table" in first:
         fix = "floe tables"
     return FloeError(Code.SQL_FAILED, first, why=why, fix=fix, detail=tuple(line for line in rest if line.strip()))

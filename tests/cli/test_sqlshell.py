@@ -23,7 +23,7 @@ def test_rows_go_to_stdout_and_counts_to_stderr(capsys: Captured) -> None:
     run("create table t as select range as n from range(3); insert into t values (9); from t where n > 1 order by n")
     captured = capsys.readouterr()
     assert captured.out.split() == ["n", "2", "9"]
-    assert "1 rows" in captured.err
+    assert "1 row\n" in captured.err
 
 
 def test_a_column_called_count_is_data(capsys: Captured) -> None:

@@ -36,7 +36,9 @@ def command(output: Output, project: Path | None, as_json: bool) -> int:
             }
         )
     else:
-        output.data(f"\n{len(found)} checks: {len(failed)} failed, {len(warned)} warnings")
+        from floe_dev.cli.render.style import count_text
+
+        output.data(f"\n{len(found)} checks: {len(failed)} failed, {count_text(len(warned), 'warning')}")
     return ExitCode.FAILED if failed else ExitCode.OK
 
 

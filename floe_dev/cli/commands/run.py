@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from floe_dev.cli.options import json_option, pass_output, project_option
 from floe_dev.cli.output import Output
 from floe_dev.cli.render.progress import CHOICES, Choice, make_progress
+
+if TYPE_CHECKING:
+    from floe_dev.model.runs import RunResult
 
 
 @click.command(short_help="Materialize assets and show how it goes.")
@@ -31,7 +36,7 @@ def command(
     if stale and selection:
         raise click.UsageError("--stale and a SELECTION exclude each other")
     from floe_dev.cli.render.runs import run_text
-    from floe_dev.session import Session, raise_if_failed
+    from floe_dev.session import Session
 
     session = Session(root)
     session.require_running()
@@ -50,11 +55,32 @@ def command(
     view = make_progress(progress, output, title=title, environ=os.environ, tty=sys.stderr.isatty())
     with view:
         result = session.run(selection, view.event)
-    content = result.model_dump(mode="json", by_alias=True)
+    if progress not in ("json", "quiet") and not as_json:
+        output.data(run_text(result, color=output.color, unicode=output.unicode))
+    finish(
+        output, result.model_dump(mode="json", by_alias=True), result, as_json=as_json, json_lines=progress == "json"
+    )
+
+
+def finish(
+    output: Output, content: dict[str, Any], result: RunResult | None, *, as_json: bool, json_lines: bool
+) -> None:
+    """Write the one closing JSON document (or line), the error of a failed run inside it; raise that error."""
+    from floe_dev.cli.render.errors import error_document
+    from floe_dev.errors import FloeError
+    from floe_dev.session import raise_if_failed
+
+    failure: FloeError | None = None
+    try:
+        if result is not None:
+            raise_if_failed(result)
+    except FloeError as error:
+        failure = error
+        content = {**content, **error_document(error, project=output.project)}
     if as_json:
         output.document(content)
-    elif progress == "json":
-        output.line({"kind": "summary", "name": "", "data": content})
-    elif progress != "quiet":
-        output.data(run_text(result, color=output.color, unicode=output.unicode))
-    raise_if_failed(result)
+    elif json_lines:
+        output.line({"kind": "summary", "time": time.time(), "name": "", "data": content})
+    if failure is not None:
+        output.json_mode = False  # it is in the document above; stdout carries one and not two
+        raise failure

@@ -11,7 +11,7 @@ import click
 from floe_dev.cli.naming import floe_command
 from floe_dev.cli.options import json_option, pass_output, project_option
 from floe_dev.cli.output import Output
-from floe_dev.cli.render.style import bytes_text, paint
+from floe_dev.cli.render.style import bytes_text, count_text, paint
 from floe_dev.cli.render.tables import table
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _detail(info: TableInfo, files: tuple[File, ...], output: Output) -> str:
         parts[0] += " (view)"
     else:
         parts.append(
-            f"  {info.rows if info.rows is not None else '?'} rows, {info.files or 0} files, "
+            f"  {'?' if info.rows is None else count_text(info.rows, 'row')}, {count_text(info.files or 0, 'file')}, "
             f"{bytes_text(info.bytes or 0)}, format v{info.format_version}"
         )
     parts.append(f"  {info.location}")

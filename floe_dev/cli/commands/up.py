@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from floe_dev.cli.commands.run import finish
 from floe_dev.cli.naming import floe_command
 from floe_dev.cli.options import json_option, pass_output, project_option
 from floe_dev.cli.output import Output
@@ -78,10 +79,6 @@ def command(
         _undo(output, session, error, was_running=was_running is not None)
         raise
     _summarize(output, session, recorder, result, time.monotonic() - started, as_json=as_json, progress=progress)
-    if result is not None:
-        from floe_dev.session import raise_if_failed
-
-        raise_if_failed(result)
     return 0
 
 
@@ -155,12 +152,10 @@ def _summarize(
             "stale": stale,
             "run": result.model_dump(mode="json", by_alias=True) if result is not None else None,
         }
-        if as_json:
-            output.document(content)
-        else:
-            output.line({"kind": "summary", "time": time.time(), "name": "", "data": content})
+        finish(output, content, result, as_json=as_json, json_lines=not as_json)
         return
     if progress == "quiet":
+        finish(output, {}, result, as_json=False, json_lines=False)
         return
     query = _example(session, [info.identifier for info in tables if info.rows])
     text = summary_text(
@@ -168,7 +163,7 @@ def _summarize(
             project=session.project.spec.name,
             stack=status.stack,
             seconds=seconds,
-            steps=[*steps, *recorder.rows.of("run")],
+            steps=steps,
             tables=[(info.identifier, info.rows) for info in tables],
             urls=list(status.urls.items()),
             services=[service.name for service in status.services],
@@ -183,6 +178,7 @@ def _summarize(
         width=output.width,
     )
     output.data(text)
+    finish(output, {}, result, as_json=False, json_lines=False)
 
 
 def _example(session: Session, names: list[str]) -> str | None:

@@ -130,3 +130,8 @@ def bytes_text(size: int | None) -> str:
             return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     raise AssertionError  # the loop always returns
+
+
+def count_text(count: int, noun: str) -> str:
+    """A number with its noun: `1 file`, `2 files`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

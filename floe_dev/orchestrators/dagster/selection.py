@@ -31,10 +31,12 @@ def resolve(selection: Sequence[str], assets: Sequence[AssetStatus]) -> list[str
 
 def _by_dagster(part: str, assets: Sequence[AssetStatus]) -> set[str]:
     # The specs carry all that the syntax can ask for, so the project's own code need not be imported here.
+    import warnings
+
     import dagster as dg
 
-    specs = [
-        dg.AssetSpec(
+    def spec(asset: AssetStatus) -> dg.AssetSpec:
+        return dg.AssetSpec(
             dg.AssetKey(asset.key.split("/")),
             deps=[dg.AssetKey(key.split("/")) for key in asset.depends_on],
             group_name=asset.group,
@@ -42,11 +44,19 @@ def _by_dagster(part: str, assets: Sequence[AssetStatus]) -> set[str]:
             kinds=set(asset.kinds),
             owners=list(asset.owners),
         )
-        for asset in assets
-    ]
+
+    # Under a function that never runs they count as materializable; Dagster leaves all others out of `upstream`.
+    made = [spec(asset) for asset in assets if asset.materializable]
+    sources = [spec(asset) for asset in assets if not asset.materializable]
     try:
-        graph = dg.Definitions(assets=specs).resolve_asset_graph()
-        keys = dg.AssetSelection.from_string(part, include_sources=True).resolve(graph)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            definitions = dg.Definitions(
+                assets=[dg.multi_asset(name="floe_selection", specs=made, can_subset=True)(lambda: None), *sources]
+            )
+            keys = dg.AssetSelection.from_string(part).resolve(definitions.resolve_asset_graph())
+    except dg.DagsterInvalidSubsetError:
+        return set()
     except Exception as error:
         raise FloeError(
             Code.RUN_NOT_STARTED,
