@@ -17,4 +17,4 @@ def mend_manifest_entries() -> None:
     they have no sequence number either, and no commit can replace their files.
     """
     known = ManifestEntry.snapshot_id
-    ManifestEntry.snapshot_id = known.setter(_set_snapshot_id)  # type: ignore[method-assign,assignment,attr-defined]
+    ManifestEntry.snapshot_id = known.setter(_set_snapshot_id)  # type: ignore[method-assign,attr-defined]
