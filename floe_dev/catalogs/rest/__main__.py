@@ -6,7 +6,9 @@ import argparse
 import logging
 import os
 import secrets
+import sqlite3
 import sys
+import warnings
 from pathlib import Path
 
 ROOT_CREDENTIALS = "POLARIS_BOOTSTRAP_CREDENTIALS"
@@ -46,8 +48,15 @@ def main(argv: list[str] | None = None) -> int:
         root_client_secret=credentials[2],
         signing_key=key.encode() or secrets.token_bytes(32),
     )
+    # PyIceberg warns of every snapshot without a summary; that is between the client and its readers.
+    warnings.filterwarnings("ignore", message="Encountered invalid snapshot summary")
+    try:
+        app = create_app(settings)
+    except (OSError, sqlite3.Error) as error:
+        logging.getLogger("floe.catalog").error("cannot open %s: %s", settings.database, error)
+        return 1
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=options.host,
         port=options.port,
         access_log=False,

@@ -83,6 +83,8 @@ def _handler(server: Server, each: Endpoint) -> Callable[[Call], Reply]:
         except OSError as error:
             log.exception("files")
             return _refusal(ApiError(503, "ServiceUnavailableException", f"The catalog's files: {error.strerror}"))
+        except Exception as error:  # noqa: BLE001 - reported here, since a StopIteration could not cross into the loop
+            return _defect_reply(call.method, call.url, error)
 
     return handle
 
@@ -120,8 +122,12 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 
 async def _defect(request: Request, error: Exception) -> Response:
-    log.error("defect in %s %s", request.method, request.url.path, exc_info=error)
-    return respond(_refusal(ApiError(500, "InternalServerError", "A defect in the catalog server; see its log")))
+    return respond(_defect_reply(request.method, request.url.path, error))
+
+
+def _defect_reply(method: str, path: str, error: Exception) -> Reply:
+    log.error("defect in %s %s", method, path, exc_info=error)
+    return _refusal(ApiError(500, "InternalServerError", "A defect in the catalog server; see its log"))
 
 
 def _warm_up() -> None:

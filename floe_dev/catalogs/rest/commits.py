@@ -116,6 +116,8 @@ def apply(server: Server, request: Request, change: Change) -> tuple[str, bytes]
     updates = settle(base, change.updates)
     if current is not None and not updates:
         return current, server.files.read(current)
+    if base is None and not updates:
+        raise bad_request("A table is created by updates, and there are none")
     start = base if base is not None else TableMetadataV1.model_construct(last_column_id=-1, schema=Schema())
     metadata = validated(lambda: update_table_metadata(start, updates, base is None, current))
     return store(server, request, identifier, metadata, current)

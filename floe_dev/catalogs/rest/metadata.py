@@ -131,6 +131,19 @@ def next_version(metadata_location: str) -> int:
     return int(digits) + 1 if digits.isdigit() and len(digits) < 10 else 1
 
 
+#: What PyIceberg raises on metadata that does not hang together, StopIteration for a schema or spec that is not there.
+_REFUSALS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+    StopIteration,
+)
+
+
 def validated(make: Callable[[], V]) -> V:
     """Run PyIceberg code on a client's values: its refusals become 400, failed requirements 409."""
     from pydantic import ValidationError as PydanticError
@@ -144,7 +157,9 @@ def validated(make: Callable[[], V]) -> V:
         raise bad_request(f"Malformed request: {_first_error(error)}") from None
     except NotImplementedError as error:
         raise ApiError(406, "UnsupportedOperationException", str(error)) from None
-    except (ValidationError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+    except _REFUSALS as error:
+        raise invalid(_first_line(error)) from None
+    except ValidationError as error:
         raise invalid(_first_line(error)) from None
 
 

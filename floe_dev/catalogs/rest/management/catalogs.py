@@ -48,9 +48,10 @@ def create_catalog(server: Server, call: Call) -> Reply:
             raise bad_request("This server has INTERNAL catalogs only")
         if tx.one("SELECT 1 FROM floe_catalogs WHERE name = ?", name):
             raise entities.taken("Catalog", name)
-        base = properties.get(BASE) or f"file://{server.settings.warehouse.resolve() / locations.folder_name(name)}"
+        base = properties.get(BASE) or f"file://{server.settings.warehouse.absolute() / locations.folder_name(name)}"
         base = locations.normalize(base)
         storage = _storage(catalog.get("storageConfigInfo"), base)
+        _demand_inside(server, [base, *storage["allowedLocations"]])
         _demand_no_overlap(tx, name, [base, *storage["allowedLocations"]])
         locations.path_of(base).mkdir(parents=True, exist_ok=True)
         now = now_ms()
@@ -84,6 +85,15 @@ def _storage(value: Any, base: str) -> dict[str, Any]:
     if not any(locations.within(base, location) for location in normal):
         raise invalid(f"{BASE} {base} is not in the allowed locations")
     return {"storageType": "FILE", "allowedLocations": normal}
+
+
+def _demand_inside(server: Server, mine: list[str]) -> None:
+    """400 for a place outside the server's warehouse: the catalog makes and deletes folders where it is told to."""
+    warehouse = server.settings.warehouse
+    roots = {f"file://{path}" for path in (warehouse.absolute(), warehouse.resolve())}
+    for location in mine:
+        if not any(locations.within(location, root) for root in roots):
+            raise invalid(f"Location {location} is not inside this server's warehouse {warehouse}")
 
 
 def _demand_no_overlap(tx: Transaction, name: str, mine: list[str]) -> None:
@@ -123,6 +133,7 @@ def update_catalog(server: Server, call: Call) -> Reply:
             properties = string_map(body["properties"], "properties")
             properties[BASE] = locations.normalize(properties.get(BASE) or base)
         storage = _storage(body.get("storageConfigInfo") or current["storageConfigInfo"], properties[BASE])
+        _demand_inside(server, [properties[BASE], *storage["allowedLocations"]])
         _demand_no_overlap(tx, name, [properties[BASE], *storage["allowedLocations"]])
         tx.run(
             "UPDATE floe_catalogs SET properties = ?, storage = ?, updated = ?, version = version + 1 WHERE name = ?",
