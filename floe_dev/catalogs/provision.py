@@ -70,9 +70,6 @@ def provision(
     as soon as each is known. Raises FloeError 3001 (unreachable), 3002 (refused), 3003 (another location).
     """
     report = ProvisionReport()
-    if _is_complete(root, namespaces, layout):
-        report.unchanged.append(f"catalog {root.warehouse}")
-        return report
     token = fetch_token(root)
     api = _management(root, token)
     _Provisioner(api, root, layout, report).run(location)
@@ -95,8 +92,11 @@ def fetch_token(connection: CatalogConnection) -> str:
     return token
 
 
-def _is_complete(root: CatalogConnection, namespaces: tuple[str, ...], layout: Layout) -> bool:
-    """Whether both principals get a token and see every namespace: two calls each instead of importing the SDK."""
+def is_complete(root: CatalogConnection, namespaces: tuple[str, ...], layout: Layout) -> bool:
+    """Whether both principals get a token and see every namespace: two calls each instead of importing the SDK.
+
+    It does not see whether the catalog's location or a grant is another one: for whoever provisioned the same before.
+    """
     principals = load_or_create_secrets(layout).principals
     if not set(ROLES) <= set(principals):
         return False

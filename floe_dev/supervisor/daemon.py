@@ -92,13 +92,14 @@ class Daemon:
         self._server = SocketServer(self._hub, self._operations(), self._stop.set)
         self._state = StackState(stack=DEFAULT_STACK)
         self._supervisor: Supervisor | None = None
-        self._background: list[asyncio.Task[None]] = []
+        self._background: list[asyncio.Task[Any]] = []
+        self._forking: asyncio.Task[None] | None = None
 
     async def run(self) -> int:
         """Until the stack is to end; the exit code."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-        self._background.append(asyncio.create_task(self._keep_guarded()))
+        guarding = asyncio.create_task(self._keep_guarded())
         error: FloeError | None = None
         try:
             error = await self._serve_until_stopped()
@@ -113,6 +114,7 @@ class Daemon:
                 fix=f"look into {self._layout.logs_dir / 'supervisor.log'}",
             )
         await self._end(error)
+        guarding.cancel()
         return 0 if error is None else int(error.exit_code)
 
     async def _serve_until_stopped(self) -> FloeError | None:
@@ -149,14 +151,14 @@ class Daemon:
         register(self._layout.root)
         if self._boot.fork_server is not None:
             supervisor.fork_client = ForkClient(*self._boot.fork_server)
-            self._background.append(asyncio.create_task(self._keep_forking(supervisor)))
+            self._forking = asyncio.create_task(self._keep_forking(supervisor))
         return await self._start_and_watch(supervisor)
 
     async def _start_and_watch(self, supervisor: Supervisor) -> FloeError | None:
         starting = asyncio.create_task(supervisor.start())
         stopping = asyncio.create_task(self._stop.wait())
         watching = asyncio.create_task(self._watch())
-        self._background += [stopping, watching]  # type: ignore[list-item]
+        self._background += [stopping, watching]
         try:
             await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
@@ -175,12 +177,15 @@ class Daemon:
         """Stop everything, then tell, so that who hears it finds nothing running any more."""
         if error is not None:
             _log(str(error))
-        self._hub.ready = False
+        self._hub.ready, self._hub.stopping = False, True
         for task in self._background:
             task.cancel()
         if self._supervisor is not None:
             await self._supervisor.stop()
             self._state = self._supervisor.state
+            if self._forking is not None:
+                # Not earlier: without it nobody would hear how the forked services end.
+                self._forking.cancel()
         elif self._boot.fork_server is not None:
             self._boot.fork_server[0].kill()
             self._boot.fork_server[0].wait()
@@ -250,6 +255,8 @@ class Daemon:
             if supervisor.fork_client is None:
                 return
             await supervisor.fork_client.listen()
+            if self._hub.stopping:
+                return
             _log("the fork server ended: starting another")
             if not forkserver.supported():
                 return

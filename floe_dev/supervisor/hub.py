@@ -26,6 +26,7 @@ class Hub:
         self._notices: list[Event] = []
         self._subscribers: set[asyncio.Queue[Event | None]] = set()
         self.ready = False
+        self.stopping = False
         self.error: FloeError | None = None
         self.urls: dict[str, str] = {}
 
@@ -75,8 +76,15 @@ class Hub:
         return event
 
     def subscribe(self) -> tuple[list[Event], asyncio.Queue[Event | None]]:
-        """What is known now as events, and a queue of all that follows; nothing is missed between the two."""
+        """What is known now as events, and a queue of all that follows; nothing is missed between the two.
+
+        Of a stack that is stopping the only thing known is `busy`: wait, then start it anew.
+        """
         now = time.time()
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_LIMIT)
+        self._subscribers.add(queue)
+        if self.stopping:
+            return [Event(kind="busy", time=now)], queue
         snapshot = [
             *self._notices,
             *(
@@ -89,8 +97,6 @@ class Hub:
             snapshot.append(Event(kind="error", time=now, data=self.error.to_json()))
         elif self.ready:
             snapshot.append(Event(kind="ready", time=now, data=self.status().model_dump(mode="json", by_alias=True)))
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_LIMIT)
-        self._subscribers.add(queue)
         return snapshot, queue
 
     def close(self) -> None:

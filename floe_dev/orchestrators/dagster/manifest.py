@@ -43,17 +43,28 @@ def fingerprint(project: Project) -> str:
     return digest.hexdigest()
 
 
+def is_current(project: Project) -> bool:
+    """Whether there is a manifest that fits the dbt project; nothing is imported or started to find out."""
+    mark = _mark(project)
+    return (
+        manifest_path(project).is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == fingerprint(project)
+    )
+
+
 def ensure_manifest(project: Project) -> str:
     """Make sure the manifest fits the dbt project; returns what was done. Raises FloeError 4001 with dbt's message."""
     if project.dbt_dir() is None:
         return "the project has no dbt transforms"
-    mark = project.layout.dbt_dir / "manifest.fingerprint"
-    current = fingerprint(project)
-    if manifest_path(project).is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == current:
+    if is_current(project):
         return "unchanged"
+    mark, current = _mark(project), fingerprint(project)
     parse(project)
     write_private(mark, current)
     return "parsed"
+
+
+def _mark(project: Project) -> Path:
+    return project.layout.dbt_dir / "manifest.fingerprint"
 
 
 def parse(project: Project) -> None:

@@ -1,0 +1,153 @@
+"""From a project and a stack file to the plan of one start: which services, which steps, which environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from floe_dev.config.credentials import SERVICE_PRINCIPAL, StackSecrets, load_or_create_secrets, load_secrets
+from floe_dev.config.overlay import write_overlay
+from floe_dev.drivers.markers import MARKER
+from floe_dev.drivers.ports import LOOPBACK
+from floe_dev.model.connection import CatalogConnection
+from floe_dev.model.layout import Layout
+from floe_dev.model.project import Project
+from floe_dev.model.stack import Service, Stack
+from floe_dev.orchestrators.dagster import manifest
+from floe_dev.orchestrators.dagster import services as dagster
+from floe_dev.supervisor import provisioning
+from floe_dev.supervisor.child import run_in_child
+from floe_dev.supervisor.plan import Plan, Step
+
+#: Set for every child: no usage data leaves the machine, output is not held back.
+_QUIET = {
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DAGSTER_DISABLE_TELEMETRY": "yes",
+    "DO_NOT_TRACK": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+_CATALOG_PATH = "/api/catalog"
+
+
+@dataclass
+class Assembly:
+    """Everything of one start that depends on the project."""
+
+    project: Project
+    stack: Stack
+    layout: Layout
+    instance: str
+    #: Filled by the supervisor once the ports are chosen.
+    ports: dict[str, int]
+
+    def catalog_uri(self) -> str:
+        """Base URI of the stack's own catalog, or of the platform's where the stack has none."""
+        service = self.stack.catalog_service
+        if service is None or service not in self.ports:
+            return self.project.catalog().uri
+        return f"http://{LOOPBACK}:{self.ports[service]}{_CATALOG_PATH}"
+
+    def environment(self) -> dict[str, str]:
+        """What every child has; the scoped principal's credential from the moment it exists."""
+        environment = {
+            **os.environ,
+            **_QUIET,
+            MARKER: self.instance,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "POLARIS_URI": self.catalog_uri(),
+            "POLARIS_WAREHOUSE": self.project.catalog().warehouse,
+            **self.layout.environment(),
+        }
+        secrets = load_secrets(self.layout)
+        credential = secrets.principals.get(SERVICE_PRINCIPAL) if secrets else None
+        if credential is not None:
+            environment.update(self._connection(credential).environment())
+        return environment
+
+    def service_environment(self, service: Service) -> dict[str, str]:
+        """What only this service is told: root's credential and the signing key go to the catalog alone."""
+        if service.name != self.stack.catalog_service:
+            return {}
+        secrets = load_or_create_secrets(self.layout)
+        root = secrets.root
+        return {
+            "POLARIS_BOOTSTRAP_CREDENTIALS": f"POLARIS,{root.client_id},{root.client_secret.get_secret_value()}",
+            "FLOE_CATALOG_SIGNING_KEY": secrets.signing_key.get_secret_value(),
+        }
+
+    def plan(self) -> Plan:
+        """The graph: catalog -> provision -> readiness, manifest -> code server; the rest beside them."""
+        catalog = (self.stack.catalog_service,) if self.stack.catalog_service else ()
+        steps: list[Step] = [Step("prepare", self._prepare)]
+        needs_credential: tuple[str, ...] = ("prepare",)
+        if self.stack.provision:
+            steps.append(Step("provision", self._provision, (*catalog, "prepare")))
+            needs_credential = ("provision",)
+        steps.append(Step("readiness", self._readiness, needs_credential))
+        steps.append(Step("manifest", self._manifest, needs_credential))
+        orchestrator = dagster.dagster_services(
+            self.project, code_depends_on=("manifest",), home_depends_on=("prepare",)
+        )
+        steps.append(Step("assets", self._assets, tuple(service.name for service in orchestrator)))
+        return Plan(services=(*self.stack.services, *orchestrator), steps=tuple(steps), urls=self._urls)
+
+    def preload(self) -> Sequence[str]:
+        """What the fork server imports, in this order."""
+        return dagster.PRELOAD
+
+    def connection(self, secrets: StackSecrets) -> CatalogConnection | None:
+        """The scoped principal's connection; None before provisioning."""
+        credential = secrets.principals.get(SERVICE_PRINCIPAL)
+        return self._connection(credential) if credential else None
+
+    def _connection(self, credential: object) -> CatalogConnection:
+        spec = self.project.catalog()
+        return CatalogConnection.model_validate(
+            {
+                "uri": self.catalog_uri(),
+                "warehouse": spec.warehouse,
+                "credential": credential,
+                "scope": spec.credentials.scope,
+                "alias": spec.alias,
+                "access_delegation": spec.access_delegation,
+            }
+        )
+
+    async def _child(self, name: str) -> str | None:
+        return await run_in_child(name, self.layout, self.environment())
+
+    async def _provision(self) -> str | None:
+        """What was provisioned before only has to be looked at; the SDK's import alone costs ten times that."""
+        if await asyncio.to_thread(provisioning.is_provisioned, self.project, self.catalog_uri()):
+            return "unchanged"
+        return await self._child("provision")
+
+    async def _readiness(self) -> str | None:
+        return await self._child("readiness")
+
+    async def _manifest(self) -> str | None:
+        if await asyncio.to_thread(manifest.is_current, self.project):
+            return "unchanged"
+        return await self._child("manifest")
+
+    async def _prepare(self) -> str | None:
+        await asyncio.to_thread(self._write_files)
+        return None
+
+    def _write_files(self) -> None:
+        from floe_dev.dbt.profile import write_profile
+
+        if self.stack.catalog_service is not None:
+            write_overlay(self.layout, {self.project.spec.catalog: self.catalog_uri()})
+        dagster.prepare_home(self.layout, self.ports)
+        write_profile(self.project)
+
+    async def _assets(self) -> str | None:
+        return await asyncio.to_thread(dagster.wait_for_assets, self.ports)
+
+    def _urls(self, ports: dict[str, int]) -> dict[str, str]:
+        return {"dagster": f"http://{LOOPBACK}:{ports[dagster.WEBSERVER]}", "catalog": self.catalog_uri()}

@@ -1,0 +1,83 @@
+"""The heavy steps of `up`, run in a child process: provision the catalog, then prove that it works."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from floe_dev.catalogs import provision as provisioner
+from floe_dev.config.credentials import SERVICE_PRINCIPAL, load_or_create_secrets
+from floe_dev.config.private import write_private
+from floe_dev.config.project import load_project
+from floe_dev.errors import Code, FloeError
+from floe_dev.model.connection import CatalogConnection, Credential
+from floe_dev.model.project import Project
+
+
+def provision_project(root: Path) -> str:
+    """Create what is missing of catalog, principals, grants and namespaces; returns what was created."""
+    project = load_project(root)
+    secrets = load_or_create_secrets(project.layout)
+    report = provisioner.provision(
+        _connection(project, project.catalog().uri, secrets.root),
+        location=_location(project),
+        namespaces=project.namespaces(),
+        layout=project.layout,
+    )
+    write_private(_mark(project), _wanted(project))
+    return report.summary()
+
+
+def is_provisioned(project: Project, uri: str) -> bool:
+    """Whether exactly this was provisioned before, and both principals still see it at the catalog at `uri`.
+
+    A project that was moved, another namespace or another set of grants is not: then the provisioner has to look.
+    """
+    try:
+        if _mark(project).read_text(encoding="utf-8") != _wanted(project):
+            return False
+    except OSError:
+        return False
+    root = load_or_create_secrets(project.layout).root
+    return provisioner.is_complete(_connection(project, uri, root), project.namespaces(), project.layout)
+
+
+def _wanted(project: Project) -> str:
+    return json.dumps([_location(project), project.catalog().warehouse, project.namespaces(), provisioner.ROLES])
+
+
+def _mark(project: Project) -> Path:
+    return project.layout.state_dir / "provisioned.json"
+
+
+def _location(project: Project) -> str:
+    # Not as_uri(): PyArrow and DuckDB take locations literally, an escaped space would be another folder.
+    return f"file://{project.layout.warehouse_dir}/{project.catalog().warehouse}"
+
+
+def check_project(root: Path) -> str:
+    """As the scoped principal create, write, read and drop an Iceberg table; returns the time of each."""
+    from floe_dev.catalogs.readiness import check_readiness
+
+    project = load_project(root)
+    credential = load_or_create_secrets(project.layout).principals.get(SERVICE_PRINCIPAL)
+    if credential is None:
+        raise FloeError(
+            Code.STEP_FAILED,
+            f"the principal `{SERVICE_PRINCIPAL}` has no credential",
+            why="provisioning did not finish",
+            fix="floe down && floe up",
+        )
+    return check_readiness(_connection(project, project.catalog().uri, credential)).summary()
+
+
+def _connection(project: Project, uri: str, credential: Credential) -> CatalogConnection:
+    spec = project.catalog()
+    return CatalogConnection(
+        uri=uri,
+        warehouse=spec.warehouse,
+        credential=credential,
+        scope=spec.credentials.scope,
+        alias=spec.alias,
+        access_delegation=spec.access_delegation,
+    )
