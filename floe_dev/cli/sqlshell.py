@@ -42,7 +42,7 @@ def run_statements(
     connection: duckdb.DuckDBPyConnection, output: Output, text: str, form: str, limit: int | None
 ) -> None:
     """Run every statement of `text` in order and write each result; FLOE6001 with DuckDB's message if one fails."""
-    with _translated():
+    with _translated(connection):
         statements = connection.extract_statements(text)
         for statement in statements:
             connection.execute(statement)
@@ -209,14 +209,17 @@ def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _translated(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
-    except duckdb.InterruptException:
+    except (duckdb.InterruptException, KeyboardInterrupt):
+        connection.interrupt()
         raise KeyboardInterrupt from None
     except RuntimeError as error:
-        # DuckDB's Python client reports Ctrl-C during execution as a RuntimeError of this text.
+        # DuckDB's Python client reports Ctrl-C during execution as a RuntimeError of this text. The query is only
+        # paused then: without interrupt() the next call on the connection would wait for its end.
         if "interrupted" in str(error).lower():
+            connection.interrupt()
             raise KeyboardInterrupt from None
         raise
     except duckdb.Error as error:

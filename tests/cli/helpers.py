@@ -36,3 +36,19 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     dropped = {"FLOE_PROJECT_DIR", "NO_COLOR", "FORCE_COLOR", "CI", "POLARIS_URI", "DAGSTER_HOME", "DBT_PROFILES_DIR"}
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return {**kept, **(extra or {})}
+
+
+def cheapest(arguments: list[str], cwd: Path, cache: Path, env: Mapping[str, str] | None = None) -> float:
+    """Processor seconds of the cheapest of several whole processes, with compiled bytecode as an installed floe has it.
+
+    Processor time, not the clock: on an idle machine they are the same, and tests run on busy ones.
+    """
+    variables = environment({**(env or {}), "PYTHONPYCACHEPREFIX": str(cache)})
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    best = 60.0
+    for _ in range(6):
+        with subprocess.Popen([str(FLOE), *arguments], cwd=cwd, env=variables, stdout=-3, stderr=-3) as process:
+            _, _, usage = os.wait4(process.pid, 0)
+            process.returncode = 0
+        best = min(best, usage.ru_utime + usage.ru_stime)
+    return best

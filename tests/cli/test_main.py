@@ -7,16 +7,16 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
 import pytest
 
-from floe_dev.cli.main import cli, main
+from floe_dev.cli.main import main
+from floe_dev.cli.program import cli
 from floe_dev.cli.registry import COMMANDS, load_command
 from floe_dev.errors import Code, ExitCode
-from tests.cli.helpers import FLOE, environment, floe
+from tests.cli.helpers import FLOE, cheapest, environment, floe
 
 
 def test_help_lists_every_command_and_exits_0(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_defect_is_told_with_a_log_and_without_a_traceback(
     def broken() -> None:
         raise RuntimeError("the sky\nfell")
 
-    monkeypatch.setattr("floe_dev.cli.main.load_command", lambda _name: broken)
+    monkeypatch.setattr("floe_dev.cli.program.load_command", lambda _name: broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert main(["explain"]) == ExitCode.FAILED
     shown = capsys.readouterr().err
@@ -123,7 +123,7 @@ def test_trouble_with_the_disk_has_its_own_codes(
     def broken() -> None:
         raise OSError(number, os.strerror(number), "/some/where")
 
-    monkeypatch.setattr("floe_dev.cli.main.load_command", lambda _name: broken)
+    monkeypatch.setattr("floe_dev.cli.program.load_command", lambda _name: broken)
     assert main(["explain"]) == ExitCode.MACHINE
     shown = capsys.readouterr().err
     assert code.id in shown
@@ -138,7 +138,7 @@ def test_interruptions_have_their_exit_codes(
     def broken() -> None:
         raise raised
 
-    monkeypatch.setattr("floe_dev.cli.main.load_command", lambda _name: broken)
+    monkeypatch.setattr("floe_dev.cli.program.load_command", lambda _name: broken)
     # The real descriptor 1 must survive the handling of a closed pipe.
     monkeypatch.setattr("os.dup2", lambda *_: None)
     assert main(["explain"]) == exit_code
@@ -170,20 +170,8 @@ def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Pat
     assert done.stderr.strip() == "[]"
 
 
-def fastest(arguments: list[str], cwd: Path, cache: Path, times: int = 5) -> float:
-    """Seconds of the fastest of several whole processes, with compiled bytecode as an installed floe has it."""
-    env = environment({"PYTHONPYCACHEPREFIX": str(cache)})
-    env.pop("PYTHONDONTWRITEBYTECODE", None)
-    best = 60.0
-    for _ in range(times):
-        started = time.perf_counter()
-        subprocess.run([str(FLOE), *arguments], cwd=cwd, env=env, capture_output=True, check=False)
-        best = min(best, time.perf_counter() - started)
-    return best
-
-
 def test_help_takes_less_than_150_ms(tmp_path: Path) -> None:
-    assert fastest(["--help"], tmp_path, tmp_path / "cache") < 0.15
+    assert cheapest(["--help"], tmp_path, tmp_path / "cache") < 0.15
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

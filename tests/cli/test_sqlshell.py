@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
 
 import duckdb
 import pytest
@@ -97,3 +101,16 @@ def test_no_statement_is_no_error(capsys: Captured) -> None:
 )
 def test_where_a_statement_ends_duckdb_says(text: str, complete: bool) -> None:
     assert is_complete(text) is complete
+
+
+def test_after_ctrl_c_the_connection_goes_on_at_once(capsys: Captured) -> None:
+    endless = "select a.range from range(100000000) a, range(1000000) b where a.range + b.range = -1"
+    with duckdb.connect() as connection:
+        timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            run_statements(connection, Output(), endless, "table", None)
+        started = time.monotonic()
+        run_statements(connection, Output(), "select 1 as one", "table", None)
+        assert time.monotonic() - started < 5
+    assert capsys.readouterr().out.split() == ["one", "1"]

@@ -151,19 +151,18 @@ def test_an_unknown_table_is_told_with_the_nearest(
         assert "sales.orders" in str(caught.value)
 
 
-def test_an_unreachable_catalog_is_told(connection: CatalogConnection, client: CatalogClient) -> None:
+def test_an_unreachable_catalog_is_told(connection: CatalogConnection) -> None:
     away = connection.model_copy(update={"uri": "http://127.0.0.1:1/api/catalog"})
-    with pytest.raises(FloeError) as caught:
-        with CatalogClient(away) as client:
-            client.tables()
+    with pytest.raises(FloeError) as caught, CatalogClient(away) as lost:
+        lost.tables()
     assert caught.value.code is Code.CATALOG_UNREACHABLE
 
 
-def test_wrong_credentials_are_told_without_the_secret(connection: CatalogConnection, client: CatalogClient) -> None:
+def test_wrong_credentials_are_told_without_the_secret(connection: CatalogConnection) -> None:
     wrong = Credential(client_id="owner", client_secret=SecretStr("not-the-secret"))
-    with pytest.raises(FloeError) as caught:
-        with CatalogClient(connection.model_copy(update={"credential": wrong})) as client:
-            client.tables()
+    mistaken = connection.model_copy(update={"credential": wrong})
+    with pytest.raises(FloeError) as caught, CatalogClient(mistaken) as refused:
+        refused.tables()
     assert caught.value.code is Code.CATALOG_REFUSED
     assert "not-the-secret" not in str(caught.value)
 

@@ -21,7 +21,7 @@ def command(output: Output, shell: str) -> None:
     """  # noqa: D301 - click's mark for lines it must not join
     from click.shell_completion import get_completion_class
 
-    from floe_dev.cli.main import cli
+    from floe_dev.cli.program import cli
 
     found = get_completion_class(shell)
     assert found is not None, shell

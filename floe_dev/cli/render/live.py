@@ -67,11 +67,12 @@ def draw(title: str, rows: Rows, elapsed: float, now: float, height: int) -> Ren
     """The view as a renderable at most `height` lines tall."""
     head = Text.assemble((title, "bold"), "  ", (seconds_text(elapsed), "dim"))
     shown, folded = _fit([row for kind, _ in _KINDS for row in rows.of(kind)], height - 3)
-    grid = Table.grid(padding=(0, 2), expand=False)
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True, justify="right")
-    grid.add_column(no_wrap=True, overflow="ellipsis")
+    grid = Table.grid(padding=(0, 2), expand=True)
+    # State, name and time keep their width whatever a detail says: only the last column gives way.
+    grid.add_column(no_wrap=True, min_width=10)
+    grid.add_column(no_wrap=True, min_width=min(40, max((len(row.name) for row in shown), default=1)))
+    grid.add_column(no_wrap=True, min_width=8, justify="right")
+    grid.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
     last = None
     for row in shown:
         style = state_color(row.state)

@@ -78,5 +78,8 @@ def _row(event: Event, before: Row | None) -> Row:
         seconds = max(0.0, event.time - started)
     if state not in FINISHED:
         seconds = None
+    if state in ("stopping", "stopped") and event.kind == "service":
+        # How long it took to become ready, and where it was, are past.
+        return replace(row, state=state, started=None, seconds=None, detail=str(data.get("reason") or ""))
     detail = data.get("reason") or data.get("detail") or (data.get("url") if event.kind == "service" else None) or ""
     return replace(row, state=state, started=started, seconds=seconds, detail=str(detail))
