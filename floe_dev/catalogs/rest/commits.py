@@ -18,7 +18,7 @@ from floe_dev.catalogs.rest.http import NO_CONTENT, Call, Reply
 from floe_dev.catalogs.rest.metadata import loaded, new_file, next_version, validated
 from floe_dev.catalogs.rest.registry import Identifier
 from floe_dev.catalogs.rest.server import Request, Server
-from floe_dev.catalogs.rest.updates import settle
+from floe_dev.catalogs.rest.updates import apply_updates, settle
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -96,10 +96,6 @@ def commit_transaction(server: Server, call: Call) -> Reply:
 
 def apply(server: Server, request: Request, change: Change) -> tuple[str, bytes]:
     """Carry out one change inside the request's transaction; the new metadata's location and JSON."""
-    from pyiceberg.schema import Schema
-    from pyiceberg.table.metadata import TableMetadataV1
-    from pyiceberg.table.update import update_table_metadata
-
     identifier = change.identifier
     current = registry.find(request.tx, identifier)
     _authorize(request, change, exists=current is not None)
@@ -118,8 +114,7 @@ def apply(server: Server, request: Request, change: Change) -> tuple[str, bytes]
         return current, server.files.read(current)
     if base is None and not updates:
         raise bad_request("A table is created by updates, and there are none")
-    start = base if base is not None else TableMetadataV1.model_construct(last_column_id=-1, schema=Schema())
-    metadata = validated(lambda: update_table_metadata(start, updates, base is None, current))
+    metadata = validated(lambda: apply_updates(base, updates, current))
     return store(server, request, identifier, metadata, current)
 
 
