@@ -288,3 +288,66 @@ def test_a_retry_with_the_same_key_is_answered_not_repeated(raw: Space) -> None:
     for _ in range(2):
         assert raw.send("DELETE", "/namespaces/raw/tables/t", headers=drop).status == 204
     assert raw.send("POST", "/namespaces/raw/tables", body, headers={"Idempotency-Key": "x"}).status == 400
+
+
+def test_a_failed_transaction_with_a_key_stays_failed_and_changes_nothing(raw: Space) -> None:
+    for name in ("a", "b"):
+        raw.make_table("raw", name)
+    key = {"Idempotency-Key": "01890a5d-ac96-774b-bcce-b302099a8059"}
+    wrong = [{"type": "assert-table-uuid", "uuid": str(uuid4())}]
+    changes = [change("a", set_property("x", "1")), change("b", set_property("x", "1"), requirements=wrong)]
+    for _ in range(2):
+        reply = raw.send("POST", "/transactions/commit", {"table-changes": changes}, headers=key)
+        assert (reply.status, reply.error) == (409, "CommitFailedException")
+        assert "x" not in properties(raw, "a")
+    other = raw.send("POST", "/transactions/commit", {"table-changes": changes[:1]}, headers=key)
+    assert other.status == 422, "the key was used for another request"
+    assert "x" not in properties(raw, "a")
+
+
+def test_only_referenced_snapshots_are_sent_when_asked(raw: Space) -> None:
+    table = raw.make_table("raw", "t")["metadata"]
+    for number in (1, 2):
+        snapshot = {
+            "snapshot-id": number,
+            "sequence-number": number,
+            "timestamp-ms": table["last-updated-ms"] + number,
+            "manifest-list": f"{table['location']}/metadata/snap-{number}.avro",
+            "summary": {"operation": "append", "floe.run": f"r{number}"},
+            "schema-id": 0,
+        }
+        ref = {"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": number}
+        updates = ({"action": "add-snapshot", "snapshot": snapshot}, ref)
+        assert raw.send("POST", "/namespaces/raw/tables/t", change("t", *updates)).status == 200
+    everything = raw.send("GET", "/namespaces/raw/tables/t").body["metadata"]
+    assert [item["summary"]["floe.run"] for item in everything["snapshots"]] == ["r1", "r2"]
+    referenced = raw.send("GET", "/namespaces/raw/tables/t?snapshots=refs").body["metadata"]
+    assert [item["snapshot-id"] for item in referenced["snapshots"]] == [2]
+    assert raw.send("GET", "/namespaces/raw/tables/t?snapshots=some").status == 400
+    gone = raw.send(
+        "POST", "/namespaces/raw/tables/t", change("t", {"action": "remove-snapshots", "snapshot-ids": [1]})
+    )
+    assert [item["snapshot-id"] for item in gone.body["metadata"]["snapshots"]] == [2]
+
+
+def test_a_snapshot_older_than_the_table_is_a_conflict(raw: Space) -> None:
+    table = raw.make_table("raw", "t")["metadata"]
+
+    def append(snapshot_id: int, sequence: int, parent: int | None) -> dict[str, Any]:
+        snapshot = {
+            "snapshot-id": snapshot_id,
+            "sequence-number": sequence,
+            "timestamp-ms": table["last-updated-ms"] + sequence,
+            "manifest-list": f"{table['location']}/metadata/snap-{snapshot_id}.avro",
+            "summary": {"operation": "append"},
+            "schema-id": 0,
+        }
+        if parent is not None:
+            snapshot["parent-snapshot-id"] = parent
+        ref = {"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": snapshot_id}
+        return change("t", {"action": "add-snapshot", "snapshot": snapshot}, ref)
+
+    assert raw.send("POST", "/namespaces/raw/tables/t", append(1, 1, None)).status == 200
+    assert raw.send("POST", "/namespaces/raw/tables/t", append(2, 2, 1)).status == 200
+    stale = raw.send("POST", "/namespaces/raw/tables/t", append(3, 2, 1))
+    assert (stale.status, stale.error) == (409, "CommitFailedException")
