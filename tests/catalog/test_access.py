@@ -305,3 +305,21 @@ def test_a_new_root_secret_at_start_is_either_kept_out_or_the_only_one(own_serve
         assert sorted(answers) == [200, 401]
     finally:
         again.stop()
+
+
+def test_a_token_is_exchanged_for_a_fresh_one_while_it_holds(filled: Space) -> None:
+    server = filled.server
+    principal = filled.add_principal("exchanging", *READ)
+    old = server.token_of(principal)
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": old,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+    }
+    reply = server.send("POST", "/api/catalog/v1/oauth/tokens", form=form)
+    assert reply.status == 200, reply
+    assert reply.body["access_token"] != old
+    assert filled.send("GET", "/namespaces", token=reply.body["access_token"]).status == 200
+    server.manage("DELETE", f"/principals/{principal.name}")
+    for wrong in (form, {**form, "subject_token": "x"}, {"grant_type": form["grant_type"]}):
+        assert server.send("POST", "/api/catalog/v1/oauth/tokens", form=wrong).status == 401

@@ -396,7 +396,8 @@ def test_an_endless_body_is_cut_off(space: Space) -> None:
 def test_bytes_that_are_no_http(server: RunningCatalog, head: bytes) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         answer = b""
-        with contextlib.suppress(ConnectionError):
+        # OSError: the server may have hung up before the head was sent, and shutdown then says "not connected".
+        with contextlib.suppress(OSError):
             connection.sendall(head)
             connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(4096):

@@ -6,12 +6,14 @@ import base64
 import binascii
 from urllib.parse import parse_qsl, unquote_plus
 
-from floe_dev.catalogs.rest.access import ROLE_PREFIX
+from floe_dev.catalogs.rest.access import ROLE_PREFIX, principal_of
+from floe_dev.catalogs.rest.errors import ApiError
 from floe_dev.catalogs.rest.http import Call, Reply
 from floe_dev.catalogs.rest.server import Server
 from floe_dev.catalogs.rest.tokens import Claims, hash_secret, mark_of, secret_matches
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105
 _NOBODY = hash_secret("nobody")
 
 
@@ -24,6 +26,8 @@ def token(server: Server, call: Call) -> Reply:
     grant = form.get("grant_type")
     if grant is None:
         return _refused(400, "invalid_request", "The grant type is missing")
+    if grant == TOKEN_EXCHANGE:
+        return _exchange(server, form)
     if grant != "client_credentials":
         return _refused(400, "unsupported_grant_type", "The grant type is invalid")
     scope = form.get("scope", "")
@@ -37,9 +41,25 @@ def token(server: Server, call: Call) -> Reply:
     # Compared even when nobody has that id, so that the time taken does not tell.
     if not secret_matches(secret, row[2] if row else _NOBODY) or row is None:
         return _refused(401, "unauthorized_client", "The client is not authorized")
-    issued = server.signer.issue(Claims(row[0], row[1], scope, mark_of(row[2])))
+    return _issued(server, Claims(row[0], row[1], scope, mark_of(row[2])))
+
+
+def _exchange(server: Server, form: dict[str, str]) -> Reply:
+    """A fresh token for one that still holds: how Iceberg's Java clients stay signed in (RFC 8693)."""
+    claims = server.signer.check(form.get("subject_token", ""))
+    if claims is None or form.get("subject_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
+        return _refused(401, "unauthorized_client", "The client is not authorized")
+    with server.database.read() as tx:
+        try:
+            principal_of(tx, claims)
+        except ApiError:
+            return _refused(401, "unauthorized_client", "The client is not authorized")
+    return _issued(server, claims)
+
+
+def _issued(server: Server, claims: Claims) -> Reply:
     content = {
-        "access_token": issued,
+        "access_token": server.signer.issue(claims),
         "token_type": "bearer",
         "issued_token_type": ACCESS_TOKEN,
         "expires_in": server.signer.seconds,
