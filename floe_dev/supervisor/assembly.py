@@ -17,7 +17,7 @@ from floe_dev.model.connection import CatalogConnection
 from floe_dev.model.layout import Layout
 from floe_dev.model.project import Project
 from floe_dev.model.stack import Service, Stack
-from floe_dev.orchestrators.dagster import manifest
+from floe_dev.orchestrators.dagster import manifest, storage
 from floe_dev.orchestrators.dagster import services as dagster
 from floe_dev.supervisor import provisioning
 from floe_dev.supervisor.child import run_in_child
@@ -89,11 +89,17 @@ class Assembly:
             needs_credential = ("provision",)
         steps.append(Step("readiness", self._readiness, needs_credential))
         steps.append(Step("manifest", self._manifest, needs_credential))
+        steps.append(Step("storage", self._storage, ("prepare",)))
         orchestrator = dagster.dagster_services(
-            self.project, code_depends_on=("manifest",), home_depends_on=("prepare",)
+            self.project, code_depends_on=("manifest",), home_depends_on=("storage",)
         )
         steps.append(Step("assets", self._assets, tuple(service.name for service in orchestrator)))
         return Plan(services=(*self.stack.services, *orchestrator), steps=tuple(steps), urls=self._urls)
+
+    async def _storage(self) -> str | None:
+        if await asyncio.to_thread(storage.storage_is_made, self.layout):
+            return "unchanged"
+        return await run_in_child("storage", self.layout, self.environment())
 
     def preload(self) -> Sequence[str]:
         """What the fork server imports, in this order."""

@@ -81,7 +81,18 @@ def _manifest(root: Path) -> str:
     return ensure_manifest(load_project(root))
 
 
-STEPS: dict[str, Callable[[Path], str]] = {"provision": _provision, "readiness": _readiness, "manifest": _manifest}
+def _storage(root: Path) -> str:
+    from floe_dev.orchestrators.dagster.storage import make_storage
+
+    return make_storage(Layout(root))
+
+
+STEPS: dict[str, Callable[[Path], str]] = {
+    "provision": _provision,
+    "readiness": _readiness,
+    "manifest": _manifest,
+    "storage": _storage,
+}
 
 
 def main() -> None:

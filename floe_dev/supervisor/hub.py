@@ -12,6 +12,8 @@ from floe_dev.model.status import Event, ServiceState, ServiceStatus, StackStatu
 
 #: A subscriber that reads nothing is dropped after this many events.
 QUEUE_LIMIT = 10_000
+#: What is known now as events, and a queue of all that follows until None.
+Subscription = tuple[list[Event], asyncio.Queue[Event | None]]
 
 
 class Hub:
@@ -75,7 +77,7 @@ class Hub:
                 self._subscribers.discard(queue)
         return event
 
-    def subscribe(self) -> tuple[list[Event], asyncio.Queue[Event | None]]:
+    def subscribe(self) -> Subscription:
         """What is known now as events, and a queue of all that follows; nothing is missed between the two.
 
         Of a stack that is stopping the only thing known is `busy`: wait, then start it anew.

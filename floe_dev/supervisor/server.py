@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from floe_dev.errors import Code, FloeError
-from floe_dev.supervisor.hub import Hub
+from floe_dev.supervisor.hub import Hub, Subscription
 
 #: One operation besides those built in: takes the request, returns what is answered.
 Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -46,10 +46,12 @@ class SocketServer:
 
     def serve_starter(self, connection: socket.socket) -> None:
         """Send every event to whoever started this supervisor; should it leave before the stack is ready, stop."""
+        # Now, not in the task: it hears everything, also of a start that fails before the task has run at all.
+        subscription = self._hub.subscribe()
 
         async def serve() -> None:
             reader, writer = await asyncio.open_connection(sock=connection)
-            await self._events(reader, writer)
+            await self._events(reader, writer, subscription)
             if not self._hub.ready:
                 self._stop()
 
@@ -93,12 +95,11 @@ class SocketServer:
         if name == "status":
             await _send(writer, {"ok": self._hub.status().model_dump(mode="json", by_alias=True)})
         elif name == "events":
-            await self._events(reader, writer)
+            await self._events(reader, writer, self._hub.subscribe())
         elif name == "down":
-            following = asyncio.create_task(self._events(reader, writer, with_snapshot=False))
-            await asyncio.sleep(0)  # subscribed before the first event of stopping
+            _, queue = self._hub.subscribe()
             self._stop()
-            await following
+            await self._events(reader, writer, ([], queue))
         elif name in self._operations:
             try:
                 await _send(writer, {"ok": await self._operations[name](request)})
@@ -114,13 +115,13 @@ class SocketServer:
             await _send(writer, {"error": unknown.to_json()})
 
     async def _events(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, with_snapshot: bool = True
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, subscription: Subscription
     ) -> None:
         """Send events until the client leaves or the supervisor ends."""
-        snapshot, queue = self._hub.subscribe()
+        snapshot, queue = subscription
         gone = asyncio.create_task(reader.read())
         try:
-            for event in snapshot if with_snapshot else ():
+            for event in snapshot:
                 await _send(writer, event.model_dump(mode="json"))
             while not gone.done():
                 following = asyncio.create_task(queue.get())
