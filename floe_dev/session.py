@@ -84,6 +84,7 @@ class Session:
         wanted = StartOptions(stack=options.stack, timeout_seconds=options.timeout, ports=ports)
         for event in start(self.root, wanted):
             on_event(event)
+        self.__dict__.pop("project", None)  # the catalog may listen elsewhere than when it was read
         status = self.status()
         if status is None:
             raise self._not_running("it ended right after it was ready")
