@@ -1,0 +1,76 @@
+"""From floe.yaml to a whole dagster.Definitions."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import dagster as dg
+
+from floe_dev.config.project import find_project, load_project
+from floe_dev.errors import Code, FloeError, Where
+from floe_dev.model.project import Project
+from floe_dev.orchestrators.dagster.dbt_assets import project_dbt_assets
+from floe_dev.orchestrators.dagster.dbt_project import dagster_dbt_project, dbt_resource
+from floe_dev.orchestrators.dagster.resources import project_resources
+
+
+def build_definitions(project: Project | Path | str | None = None) -> dg.Definitions:
+    """Everything that floe.yaml declares: the dbt project's assets and checks, the asset modules, the resources.
+
+    `project` is a loaded project or its folder; without it FLOE_PROJECT_DIR, else the nearest floe.yaml at or above
+    the working directory. Raises FloeError: 1xxx for the configuration, 4001 where dbt does not parse, 5001 for an
+    asset module that does not import.
+    """
+    if not isinstance(project, Project):
+        project = load_project(_root(project))
+    resources = project_resources(project)
+    definitions = [_module_definitions(module) for module in asset_modules(project)]
+    dbt_project = dagster_dbt_project(project)
+    if dbt_project is not None:
+        definitions.append(dg.Definitions(assets=[project_dbt_assets(project, dbt_project)]))
+        resources["dbt"] = dbt_resource(dbt_project)
+    return dg.Definitions.merge(*definitions, dg.Definitions(resources=resources, executor=executor()))
+
+
+def executor() -> dg.ExecutorDefinition:
+    """In the run's own process on this machine: a process for each step costs seconds of imports."""
+    local = os.environ.get("DAGSTER_DEPLOYMENT", "local") == "local"
+    return dg.in_process_executor if local else dg.multi_or_in_process_executor
+
+
+def asset_modules(project: Project) -> list[ModuleType]:
+    """The modules that `orchestration.asset_modules` names, imported from the project's folder."""
+    root = str(project.root)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    return [_import(name, project) for name in project.spec.orchestration.asset_modules]
+
+
+def _module_definitions(module: ModuleType) -> dg.Definitions:
+    return dg.load_definitions_from_modules([module])
+
+
+def _import(name: str, project: Project) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise FloeError(
+            Code.DEFINITIONS_FAILED,
+            f"the asset module `{name}` does not exist",
+            why=f"there is no module `{error.name}` in {project.root}",
+            fix=f"write {project.root / Path(*name.split('.'))}.py, or correct `orchestration.asset_modules`",
+            where=Where(project.root / "floe.yaml", key="orchestration.asset_modules"),
+        ) from error
+
+
+def _root(folder: Path | str | None) -> Path:
+    if folder is not None:
+        return Path(folder)
+    named = os.environ.get("FLOE_PROJECT_DIR")
+    return Path(named) if named else find_project(Path.cwd())

@@ -1,0 +1,1 @@
+"""A small shop's own Python: ingestion and transforms are pure functions, `assets` wraps them for Dagster."""
