@@ -99,7 +99,7 @@ class Assembly:
     async def _storage(self) -> str | None:
         if await asyncio.to_thread(storage.storage_is_made, self.layout):
             return "unchanged"
-        return await run_in_child("storage", self.layout, self.environment())
+        return await self._child("storage")
 
     def preload(self) -> Sequence[str]:
         """What the fork server imports, in this order."""
