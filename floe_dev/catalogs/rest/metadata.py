@@ -10,6 +10,7 @@ import gzip
 import json
 import threading
 import uuid
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -63,20 +64,35 @@ class MetadataFiles:
         self._models: Cache[str, TableMetadata] = Cache(4 * 1024 * 1024)
 
     def read(self, location: str) -> bytes:
-        """The JSON text of a metadata file; 404-like errors become a 503, the catalog says it exists."""
+        """The JSON text of a metadata file; 503 if it is gone or damaged, since the catalog says it exists."""
         cached = self._bytes.get(location)
         if cached is not None:
             return cached
         try:
             content = locations.path_of(locations.normalize(location)).read_bytes()
-        except OSError as error:
-            raise ApiError(
-                503, "ServiceUnavailableException", f"Cannot read metadata {location}: {error.strerror}"
-            ) from None
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+            if content[:2] == b"\x1f\x8b":
+                content = gzip.decompress(content)
+            # Later it is sent as it is, into the middle of an answer.
+            json.loads(content)
+        except (OSError, EOFError, ValueError, zlib.error, RecursionError) as error:
+            raise ApiError(503, "ServiceUnavailableException", f"Cannot read metadata {location}: {error}") from None
         self._bytes.put(location, content, len(content))
         return content
+
+    def offered(self, location: str, given: str, limit: int) -> bytes:
+        """The JSON text of a file that a client wants registered; 400 if it cannot be.
+
+        Not 404 for a missing one: here that means a missing namespace, and clients say so.
+        """
+        path = locations.path_of(location)
+        if not path.is_file():
+            raise bad_request(f"Metadata file does not exist: {given}")
+        if path.stat().st_size > limit:
+            raise invalid(f"Metadata file is too large: {given}")
+        try:
+            return self.read(location)
+        except ApiError as error:
+            raise invalid(error.message) from None
 
     def model(self, location: str) -> TableMetadata:
         """The parsed table metadata; shared, so never to be changed in place."""

@@ -138,6 +138,13 @@ def rename(tx: Transaction, source: Identifier, target: Identifier, kind: Kind) 
     tx.run(f"UPDATE OR REPLACE floe_grants {where} AND type = ?", *target.key[1:], *source.key, kind)
 
 
+def folder(tx: Transaction, identifier: Identifier, kind: Kind = "table") -> str | None:
+    """The folder of a table or view; None for a table that a plain SqlCatalog has made."""
+    sql = "SELECT location FROM floe_locations WHERE catalog_name = ? AND namespace = ? AND name = ? AND kind = ?"
+    row = tx.one(sql, *identifier.key, kind)
+    return None if row is None else str(row[0])
+
+
 def neighbours(tx: Transaction, location: str, besides: Identifier | None = None) -> list[str]:
     """Tables and views, of any catalog, whose folder contains this location or lies in it."""
     parts = location.split("/")

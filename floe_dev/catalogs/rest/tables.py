@@ -8,7 +8,7 @@ from typing import Any
 
 from floe_dev.catalogs.rest import locations, names, namespaces, registry
 from floe_dev.catalogs.rest.commits import store
-from floe_dev.catalogs.rest.errors import ApiError, bad_request, forbidden, invalid
+from floe_dev.catalogs.rest.errors import ApiError, bad_request, forbidden
 from floe_dev.catalogs.rest.http import NO_CONTENT, Call, Reply
 from floe_dev.catalogs.rest.metadata import loaded, parse_model, validated
 from floe_dev.catalogs.rest.paging import page
@@ -154,13 +154,17 @@ def drop_table(server: Server, call: Call) -> Reply:
         _demand(request, identifier, "DROP_TABLE_WITH_PURGE", "TABLE_DROP", "TABLE_WRITE_DATA")
         if request.warehouse.properties.get(PURGE_SWITCH, "true").lower() == "false":
             raise forbidden(f"Unable to purge {identifier}: {PURGE_SWITCH} is false for this catalog")
-        location = locations.normalize(json.loads(server.files.read(metadata_location))["location"])
+        location = registry.folder(tx, identifier) or _location_in(server.files.read(metadata_location))
         registry.delete(tx, identifier, "table")
         # Shared folders (a registered copy) are left to their other owner.
         inside = any(locations.within(location, base) and location != base for base in request.warehouse.allowed)
         if inside and not registry.neighbours(tx, location):
             tx.after_commit.append(lambda: locations.purge(location))
     return NO_CONTENT
+
+
+def _location_in(content: bytes) -> str:
+    return locations.normalize(json.loads(content)["location"])
 
 
 def rename_table(server: Server, call: Call) -> Reply:
@@ -220,13 +224,7 @@ def register_table(server: Server, call: Call) -> Reply:
             registry.demand_free(tx, identifier, "table")
         given = body.get("metadata-location")
         metadata_location = locations.check_allowed(given, warehouse.allowed, str(identifier))
-        path = locations.path_of(metadata_location)
-        if not path.is_file():
-            # 404 means a missing namespace here, and clients say so.
-            raise bad_request(f"Metadata file does not exist: {given}")
-        if path.stat().st_size > server.settings.limits.body_bytes:
-            raise invalid(f"Metadata file is too large: {given}")
-        content = server.files.read(metadata_location)
+        content = server.files.offered(metadata_location, str(given), server.settings.limits.body_bytes)
         location = locations.check_allowed(parse_model(content).location, warehouse.allowed, str(identifier))
         if existing is None:
             registry.insert(tx, identifier, "table", metadata_location, location)

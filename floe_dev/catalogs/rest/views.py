@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from floe_dev.catalogs.rest import fields, locations, namespaces, registry, view_metadata
-from floe_dev.catalogs.rest.errors import bad_request, invalid
+from floe_dev.catalogs.rest.errors import bad_request
 from floe_dev.catalogs.rest.http import NO_CONTENT, Call, Reply
 from floe_dev.catalogs.rest.metadata import loaded, new_file, next_version
 from floe_dev.catalogs.rest.paging import page
@@ -131,13 +131,7 @@ def register_view(server: Server, call: Call) -> Reply:
         registry.demand_free(request.tx, identifier, "view")
         given = fields.text(body, "metadata-location")
         metadata_location = locations.check_allowed(given, warehouse.allowed, str(identifier))
-        path = locations.path_of(metadata_location)
-        if not path.is_file():
-            # 404 means a missing namespace here, and clients say so.
-            raise bad_request(f"Metadata file does not exist: {given}")
-        if path.stat().st_size > server.settings.limits.body_bytes:
-            raise invalid(f"Metadata file is too large: {given}")
-        content = server.files.read(metadata_location)
+        content = server.files.offered(metadata_location, str(given), server.settings.limits.body_bytes)
         location = view_metadata.location_of(content)
         location = locations.check_allowed(location, warehouse.allowed, str(identifier))
         registry.insert(request.tx, identifier, "view", metadata_location, location)
