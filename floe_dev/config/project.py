@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from floe_dev.config.yaml_source import YamlSource, read_yaml, validate
+from floe_dev.config.overlay import lay_over
+from floe_dev.config.validation import Problem, nearest, raise_problems, validate
+from floe_dev.config.yaml_source import KeyPath, YamlSource, read_yaml
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import Layout
 from floe_dev.model.platform import Platform
-from floe_dev.model.project import FloeSpec, Project
+from floe_dev.model.project import FloeSpec, Orchestration, Project
 
 FLOE_FILE = "floe.yaml"
 PLATFORM_FILE = "platform.yaml"
@@ -76,57 +77,68 @@ def load_project(root: Path, environ: Mapping[str, str] | None = None) -> Projec
     platform_file = find_platform(root, environ, Path.home())
     platform_source = read_yaml(platform_file)
     platform = validate(Platform, platform_source)
-    _check_references(spec, floe_source, platform, platform_source)
-    platform = _overlay(platform, Layout(root).overlay_file)
+    raise_problems(_check_references(spec, floe_source, platform, platform_source))
+    platform = lay_over(platform, Layout(root), platform_file)
     return Project(root=root, spec=spec, platform=platform, platform_file=platform_file)
 
 
-def _check_references(spec: FloeSpec, floe_source: YamlSource, platform: Platform, platform_source: YamlSource) -> None:
-    _require("catalog", spec.catalog, platform.catalogs, floe_source.where(("catalog",)), platform_source.file)
+def _check_references(
+    spec: FloeSpec, floe_source: YamlSource, platform: Platform, platform_source: YamlSource
+) -> list[Problem]:
+    """Every logical name that is not defined where it should be, and every folder that is not there."""
+    names = _Names(floe_source, platform_source.file.name)
+    names.require("catalog", spec.catalog, platform.catalogs, ("catalog",))
     if platform.compute:
-        _require("compute", spec.compute, platform.compute, floe_source.where(("compute",)), platform_source.file)
+        names.require("compute", spec.compute, platform.compute, ("compute",))
     if platform.storage and "storage" in floe_source.data:
-        _require("storage", spec.storage, platform.storage, floe_source.where(("storage",)), platform_source.file)
-    for name, layer in platform.layers.items():
-        for key, ref, known in (
-            ("storage_ref", layer.storage_ref, platform.storage),
-            ("catalog_ref", layer.catalog_ref, platform.catalogs),
-        ):
-            where = platform_source.where(("layers", name, key))
-            _require(key.removesuffix("_ref"), ref, known, where, platform_source.file)
+        names.require("storage", spec.storage, platform.storage, ("storage",))
     for index, transform in enumerate(spec.transforms):
-        folder = floe_source.file.parent / transform.path
-        if not folder.is_dir():
-            raise FloeError(
-                Code.INVALID_VALUE,
-                f"the transform's folder `{transform.path}` does not exist",
-                why=f"there is no folder {folder}",
-                fix="correct `path`",
-                where=floe_source.where(("transforms", index, "path")),
+        if not (floe_source.file.parent / transform.path).is_dir():
+            place: KeyPath = ("transforms", index, "path")
+            why = f"there is no folder {floe_source.file.parent / transform.path}"
+            what = f"the transform's folder `{transform.path}` does not exist"
+            names.problems.append(Problem(floe_source.where(place), Code.INVALID_VALUE, what, why, "correct `path`"))
+    _check_orchestration(spec.orchestration, floe_source, names)
+    layers = _Names(platform_source, platform_source.file.name)
+    for name, layer in platform.layers.items():
+        layers.require("storage", layer.storage_ref, platform.storage, ("layers", name, "storage_ref"))
+        layers.require("catalog", layer.catalog_ref, platform.catalogs, ("layers", name, "catalog_ref"))
+    return names.problems + layers.problems
+
+
+def _check_orchestration(orchestration: Orchestration, source: YamlSource, names: _Names) -> None:
+    here = _Names(source, source.file.name)
+    for name, asset in orchestration.assets.items():
+        here.require("partitions", asset.partitions, orchestration.partitions, ("orchestration", "assets", name))
+    for name, job in orchestration.jobs.items():
+        here.require("partitions", job.partitions, orchestration.partitions, ("orchestration", "jobs", name))
+    for name, schedule in orchestration.schedules.items():
+        here.require("job", schedule.job, orchestration.jobs, ("orchestration", "schedules", name, "job"))
+    for name, sensor in orchestration.sensors.items():
+        here.require("job", sensor.job, orchestration.jobs, ("orchestration", "sensors", name, "job"))
+    names.problems.extend(here.problems)
+
+
+class _Names:
+    """Collects the names of one file that nothing defines."""
+
+    def __init__(self, source: YamlSource, defined_in: str) -> None:
+        self._source = source
+        self._defined_in = defined_in
+        self.problems: list[Problem] = []
+
+    def require(self, kind: str, name: str | None, known: Iterable[str], place: KeyPath) -> None:
+        """Note it if `name`, which stands at `place`, is none of `known`."""
+        names = list(known)
+        if name is None or name in names:
+            return
+        near = nearest(name, names)
+        self.problems.append(
+            Problem(
+                self._source.where(place),
+                Code.UNKNOWN_REFERENCE,
+                f"{kind} `{name}` is not defined",
+                f"{self._defined_in} defines: {', '.join(names) or 'none'}",
+                f"write `{near}`" if near else f"define `{name}` in {self._defined_in}",
             )
-
-
-def _require(kind: str, name: str, known: Iterable[str], where: Where, platform_file: Path) -> None:
-    names = list(known)
-    if name in names:
-        return
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    raise FloeError(
-        Code.UNKNOWN_REFERENCE,
-        f"{kind} `{name}` is not defined",
-        why=f"{platform_file} defines: {', '.join(names) or 'none'}",
-        fix=f"write `{near[0]}`" if near else f"define `{name}` in {platform_file}",
-        where=where,
-    )
-
-
-def _overlay(platform: Platform, file: Path) -> Platform:
-    """`platform` with what our own stack was observed to listen on; a missing overlay changes nothing."""
-    if not file.is_file():
-        return platform
-    observed = read_yaml(file).data.get("catalogs") or {}
-    catalogs = {
-        name: spec.model_copy(update={"uri": observed[name]["uri"]}) if name in observed else spec
-        for name, spec in platform.catalogs.items()
-    }
-    return platform.model_copy(update={"catalogs": catalogs})
+        )

@@ -21,20 +21,25 @@ def variable_of(ref: str) -> str:
 def resolve_secret(
     ref: str, environ: Mapping[str, str], *, where: Where | None = None, mount: Path = MOUNT
 ) -> SecretStr:
-    """The value of `ref`; raises FloeError 1203 naming both places looked at."""
+    """The value of `ref`; raises FloeError 1203 naming both places looked at. An empty value counts as none."""
     variable = variable_of(ref)
     value = environ.get(variable)
     if value:
         return SecretStr(value)
     file = mount / ref
     try:
-        return SecretStr(file.read_text(encoding="utf-8").strip())
-    except OSError:
-        pass
+        mounted = file.read_text(encoding="utf-8").strip()
+        found = "is empty"
+    except FileNotFoundError:
+        mounted, found = "", "does not exist"
+    except (OSError, UnicodeDecodeError) as error:
+        mounted, found = "", f"cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})"
+    if mounted:
+        return SecretStr(mounted)
     raise FloeError(
         Code.SECRET_MISSING,
         f"the secret `{ref}` is not set",
-        why=f"neither the environment variable {variable} nor the file {file} exists",
-        fix=f"export {variable}=… (inside a floe stack: run the command with `floe exec -- …`)",
+        why=f"the environment variable {variable} is not set and the file {file} {found}",
+        fix=f"export {variable}=… (with a floe stack running, `floe exec -- …` sets it)",
         where=where,
     )

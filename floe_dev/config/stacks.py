@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import Field
 
 from floe_dev.config.bundled import bundled
-from floe_dev.config.yaml_source import read_yaml, validate
+from floe_dev.config.validation import validate
+from floe_dev.config.yaml_source import read_yaml
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.base import Model
 from floe_dev.model.stack import DriverKind, Probe, RestartPolicy, Service, Stack

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from floe_dev.errors import Code, FloeError, Where
 
 #: A configuration file larger than this is a mistake (a data file named by accident).
 MAX_BYTES = 1_000_000
 
+#: libyaml's composer recurses and takes the process down at some tens of thousands of levels.
+MAX_DEPTH = 50
+#: Aliases are expanded, so a few lines can stand for billions of values.
+MAX_NODES = 100_000
+
 KeyPath = tuple[str | int, ...]
-M = TypeVar("M", bound=BaseModel)
+_PREFIX = "tag:yaml.org,2002:"
+_MAPPING, _SEQUENCE, _MERGE = f"{_PREFIX}map", f"{_PREFIX}seq", f"{_PREFIX}merge"
+_SCALARS = {f"{_PREFIX}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp")}
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -83,142 +87,143 @@ def read_yaml(file: Path) -> YamlSource:
 
 def parse_yaml(text: str, file: Path) -> YamlSource:
     """Parse `text` as if it stood in `file`; an empty document is an empty mapping."""
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        positions: dict[KeyPath, tuple[int, int]] = {}
-        if node is None:
-            return YamlSource(file, {}, positions)
-        data = _construct(loader, node, (), positions, file, 0)
+        _check_depth(text)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            constructor = _Constructor(loader)
+            data = None if node is None else constructor.construct(node, (), 0)
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise FloeError(
             Code.YAML_SYNTAX,
             f"{file.name} is not valid YAML",
             why=" ".join(part for part in (error.context, error.problem) if part),
-            fix="mend the line named above (indent with spaces, close quotes and brackets)",
+            fix=_fix(error.problem or "", text, mark),
             where=Where(file, mark.line + 1, mark.column + 1) if mark else Where(file),
         ) from error
     except yaml.YAMLError as error:
         raise FloeError(
-            Code.YAML_SYNTAX, f"{file.name} is not valid YAML", why=str(error), fix="mend the file", where=Where(file)
+            Code.YAML_SYNTAX,
+            f"{file.name} is not valid YAML",
+            why=str(error),
+            fix="take the character out, or write it as an escape in double quotes",
+            where=_reader_place(text, file),
         ) from error
-    finally:
-        loader.dispose()
+    if data is None:
+        return YamlSource(file, {}, {})
     if not isinstance(data, dict):
         raise FloeError(
             Code.INVALID_VALUE,
             f"{file.name} holds a {type(data).__name__}, not a mapping",
             why="its top level must be `key: value` lines",
             fix="write it as a mapping",
-            where=Where(file, 1),
+            where=Where(file, *constructor.positions[()]),
         )
-    return YamlSource(file, data, positions)
+    return YamlSource(file, data, constructor.positions)
 
 
-def _construct(
-    loader: Any, node: yaml.Node, path: KeyPath, positions: dict[KeyPath, tuple[int, int]], file: Path, depth: int
-) -> Any:
-    if depth > 50:
-        raise yaml.MarkedYAMLError(problem="nested deeper than 50 levels", problem_mark=node.start_mark)
-    positions.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
-    if isinstance(node, yaml.MappingNode):
-        loader.flatten_mapping(node)
-        result: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                key = key_node.value if isinstance(key_node, yaml.ScalarNode) else str(key)
-            if key in result:
+def _check_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise yaml.MarkedYAMLError(
+                    problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=_mark(event.start_mark)
+                )
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _fix(problem: str, text: str, mark: yaml.Mark | None) -> str:
+    lines = text.splitlines()
+    if mark is not None and mark.line < len(lines) and "\t" in lines[mark.line][: mark.column + 1]:
+        return "replace the tab by spaces"
+    if "single document" in problem:
+        return "keep one document per file: remove the `---` line"
+    if "twice" in problem:
+        return "keep one of the two"
+    if "undefined alias" in problem or "alphabetic or numeric" in problem:
+        return "put a value that begins with `*` or `&` into quotes"
+    return "mend the line named above (indent with spaces, close quotes and brackets)"
+
+
+def _reader_place(text: str, file: Path) -> Where:
+    """The line of a character that YAML does not allow; libyaml tells only its offset."""
+    for index, character in enumerate(text):
+        if (character < " " and character not in "\t\n\r") or character in "\x7f\ufffe\uffff":
+            before = text[:index]
+            return Where(file, before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1)
+    return Where(file)
+
+
+class _Constructor:
+    """Builds plain data from nodes, and notes where each key stands."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+        self._nodes = 0
+        self.positions: dict[KeyPath, tuple[int, int]] = {}
+
+    def construct(self, node: yaml.Node, path: KeyPath, depth: int) -> Any:
+        self._nodes += 1
+        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
+            limit = f"nested deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"more than {MAX_NODES:,} values"
+            raise yaml.MarkedYAMLError(problem=f"{limit} once its aliases are expanded", problem_mark=node.start_mark)
+        self.positions.setdefault(path, _place(node))
+        if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
+            return self._mapping(node, path, depth)
+        if isinstance(node, yaml.SequenceNode) and node.tag == _SEQUENCE:
+            return [self.construct(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
+            return self._scalar(node)
+        raise yaml.MarkedYAMLError(
+            problem=f"the tag {node.tag.replace(_PREFIX, '!!')} has no meaning here", problem_mark=node.start_mark
+        )
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath, depth: int) -> dict[str, Any]:
+        own: set[str] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == _MERGE:
+                continue
+            key = self._key(key_node)
+            if key in own:
                 raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
-            mark = key_node.start_mark
-            positions[(*path, key)] = (mark.line + 1, mark.column + 1)
-            result[key] = _construct(loader, value_node, (*path, key), positions, file, depth + 1)
+            own.add(key)
+        # Merged pairs (`<<`) come first, so that the mapping's own keys replace them.
+        self._loader.flatten_mapping(node)
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node)
+            self.positions[(*path, key)] = _place(key_node)
+            result[key] = self.construct(value_node, (*path, key), depth + 1)
         return result
-    if isinstance(node, yaml.SequenceNode):
-        return [
-            _construct(loader, item, (*path, index), positions, file, depth + 1)
-            for index, item in enumerate(node.value)
-        ]
-    return loader.construct_object(node, deep=True)
+
+    def _key(self, node: yaml.Node) -> str:
+        """Keys are taken as they are written: a port number as a key is text, and so is `on`."""
+        if isinstance(node, yaml.ScalarNode):
+            return str(node.value)
+        raise yaml.MarkedYAMLError(problem="a key must be plain text", problem_mark=node.start_mark)
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return self._loader.construct_object(node, deep=True)
+        except (ValueError, OverflowError) as error:
+            kind = node.tag.removeprefix(_PREFIX)
+            raise yaml.MarkedYAMLError(
+                problem=f"{node.value[:40]!r} reads as a {kind}, but is none; put text into quotes",
+                problem_mark=node.start_mark,
+            ) from error
 
 
-def validate(model: type[M], source: YamlSource) -> M:
-    """`source` as `model`; all problems in one FloeError (1201 if the first is an unknown key, else 1202)."""
-    try:
-        return model.model_validate(source.data)
-    except ValidationError as error:
-        raise _explain(model, source, error) from error
+def _mark(mark: Any) -> yaml.Mark | None:
+    """Libyaml's marks, which the exceptions take although their types do not say so."""
+    return mark  # type: ignore[no-any-return]
 
 
-def _explain(model: type[BaseModel], source: YamlSource, error: ValidationError) -> FloeError:
-    problems = [_problem(model, source, item) for item in error.errors(include_url=False)]
-    problems.sort(key=lambda p: (p[0].line or 0, p[0].column or 0))
-    where, code, what, why, fix = problems[0]
-    rest = tuple(f"{p[0]}: {p[2]}" for p in problems[1:])
-    return FloeError(code, what, why=why, fix=fix, where=where, detail=rest)
-
-
-def _problem(model: type[BaseModel], source: YamlSource, item: ErrorDetails) -> tuple[Where, Code, str, str, str]:
-    path = _in_file(source, item["loc"])
-    where = source.where(path)
-    name = render_path(path) or source.file.name
-    if item["type"] == "extra_forbidden":
-        valid = _fields_at(model, path[:-1])
-        near = difflib.get_close_matches(str(path[-1]), valid, n=1, cutoff=0.5)
-        fix = f"write `{near[0]}`" if near else "remove the key"
-        why = f"the keys known here are: {', '.join(sorted(valid))}" if valid else "no key is known here"
-        return where, Code.UNKNOWN_KEY, f"unknown key `{name}`", why, fix
-    if item["type"] == "missing":
-        return where, Code.INVALID_VALUE, f"`{name}` is missing", "the key is required", f"add `{path[-1]}:`"
-    message = item["msg"].removeprefix("Value error, ")
-    got = item.get("input")
-    shown = f"; it is {got!r}" if isinstance(got, str | int | float | bool) or got is None else ""
-    return where, Code.INVALID_VALUE, f"`{name}` is not valid", f"{message}{shown}", f"correct `{name}`"
-
-
-def _in_file(source: YamlSource, loc: tuple[int | str, ...]) -> KeyPath:
-    """Pydantic's location without the parts it adds for unions and discriminators."""
-    path: KeyPath = ()
-    for index, part in enumerate(loc):
-        if (*path, part) in source.positions or index == len(loc) - 1:
-            path = (*path, part)
-    return path
-
-
-def _fields_at(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """The keys (by alias) that are valid below `path`."""
-    candidates: list[Any] = [model]
-    for part in path:
-        following: list[Any] = []
-        for candidate in candidates:
-            for kind in _models(candidate):
-                for field_name, info in kind.model_fields.items():
-                    if part in (field_name, info.alias):
-                        following.append(info.annotation)
-            following.extend(_items(candidate))
-        candidates = following
-    names: list[str] = []
-    for candidate in candidates:
-        for kind in _models(candidate):
-            names.extend(info.alias or field_name for field_name, info in kind.model_fields.items())
-    return names
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if _is_container(annotation):
-        return []
-    return [model for argument in get_args(annotation) for model in _models(argument)]
-
-
-def _items(annotation: Any) -> list[Any]:
-    """What a list or dict annotation holds, also inside `X | None`."""
-    if _is_container(annotation):
-        return list(get_args(annotation))
-    return [item for argument in get_args(annotation) for item in _items(argument)]
-
-
-def _is_container(annotation: Any) -> bool:
-    return getattr(annotation, "__origin__", None) in (dict, list, tuple)
+def _place(node: yaml.Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
