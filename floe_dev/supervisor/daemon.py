@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from floe_dev.config.machine import machine_error
 from floe_dev.drivers import forkserver
 from floe_dev.drivers.forkclient import ForkClient
+from floe_dev.drivers.forkrequest import SOCKET_VARIABLE
 from floe_dev.drivers.logs import trim
 from floe_dev.drivers.markers import kill_marked
 from floe_dev.drivers.process import ended
@@ -142,7 +143,11 @@ class Daemon:
             state=self._state,
             hub=self._hub,
             plan=plan,
-            environment=lambda service: {**assembled.environment(), **assembled.service_environment(service)},
+            environment=lambda service: {
+                **assembled.environment(),
+                **assembled.service_environment(service),
+                **self._fork_environment(),
+            },
             ports=assembled.ports,
             wanted_ports=self._wishes.ports,
             timeout_seconds=self._wishes.timeout_seconds,
@@ -153,6 +158,9 @@ class Daemon:
             supervisor.fork_client = ForkClient(*self._boot.fork_server)
             self._forking = asyncio.create_task(self._keep_forking(supervisor))
         return await self._start_and_watch(supervisor)
+
+    def _fork_environment(self) -> dict[str, str]:
+        return {SOCKET_VARIABLE: str(self._boot.fork_socket)} if self._boot.fork_server is not None else {}
 
     async def _start_and_watch(self, supervisor: Supervisor) -> FloeError | None:
         starting = asyncio.create_task(supervisor.start())

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import pytest
 
+from floe_dev.drivers.forkrequest import SOCKET_VARIABLE, fork_module
 from tests.drivers.helpers import alive, eventually, number_in
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="services are forked on Linux only")
@@ -160,7 +161,9 @@ def test_children_end_with_their_server(folder: Path, path: Path, how: str) -> N
         eventually(lambda: not alive(pid), "the child outlived its fork server")
 
 
-def test_others_of_this_user_ask_over_the_socket_and_nonsense_costs_only_them(folder: Path, path: Path) -> None:
+def test_others_of_this_user_ask_over_the_socket_and_nonsense_costs_only_them(
+    folder: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Server(folder, "shared", path=path) as server:
         eventually(path.exists, "no socket")
         assert path.stat().st_mode & 0o777 == 0o600
@@ -168,14 +171,19 @@ def test_others_of_this_user_ask_over_the_socket_and_nonsense_costs_only_them(fo
             with socket.socket(socket.AF_UNIX) as other:
                 other.connect(str(path))
                 other.sendall(nonsense)
-        with socket.socket(socket.AF_UNIX) as other:
-            other.settimeout(20)
-            other.connect(str(path))
-            request = {"op": "fork", "id": 9, "module": "asks", "args": [], "env": {}, "cwd": str(folder)}
-            other.sendall(json.dumps({**request, "log": str(folder / "other.log")}).encode() + b"\n")
-            lines = other.makefile("rb")
-            pid = json.loads(lines.readline())["pid"]
-            assert json.loads(lines.readline()) == {"exit": pid, "status": 0}
+        monkeypatch.setenv(SOCKET_VARIABLE, str(path))
+        forked = fork_module("asks", [], environment={}, directory=folder, log=folder / "other.log", after="shared")
+        assert forked.pid != server.process.pid
+        assert forked.wait() == 0
         assert (folder / "other.log").read_text() == "True\n"
         server.ask("asks")
         assert "pid" in server.told()
+
+
+def test_without_a_fork_server_the_request_is_an_os_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SOCKET_VARIABLE, raising=False)
+    with pytest.raises(OSError, match="no fork server"):
+        fork_module("asks", [], environment={}, directory=tmp_path, log=tmp_path / "log")
+    monkeypatch.setenv(SOCKET_VARIABLE, str(tmp_path / "nothing.sock"))
+    with pytest.raises(OSError, match="No such file"):
+        fork_module("asks", [], environment={}, directory=tmp_path, log=tmp_path / "log")
