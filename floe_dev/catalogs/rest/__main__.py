@@ -25,6 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--instance", default="", help="echoed in every answer as X-Floe-Instance")
     options = parser.parse_args(argv)
     # Taken out of the environment, so that nothing this process might start inherits them.
+    # The realm is Polaris's; there is one here.
     credentials = os.environ.pop(ROOT_CREDENTIALS, "").split(",", 2)
     if len(credentials) != 3 or not all(credentials):
         parser.error(f"{ROOT_CREDENTIALS} must be <realm>,<client id>,<client secret>")
@@ -43,7 +44,6 @@ def main(argv: list[str] | None = None) -> int:
         database=options.database,
         warehouse=options.warehouse,
         instance=options.instance,
-        realm=credentials[0],
         root_client_id=credentials[1],
         root_client_secret=credentials[2],
         signing_key=key.encode() or secrets.token_bytes(32),

@@ -32,5 +32,4 @@ class Settings:
     root_client_id: str
     root_client_secret: str = field(repr=False)
     signing_key: bytes = field(repr=False)
-    realm: str = "POLARIS"
     limits: Limits = field(default_factory=Limits)
