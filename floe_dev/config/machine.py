@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 from floe_dev.errors import Code, FloeError, Where
 
 _CODES = {errno.ENOSPC: Code.DISK_FULL, errno.EDQUOT: Code.DISK_FULL, errno.EROFS: Code.READ_ONLY}
+#: Bytes. Less than this, and not even a log line and a lock are sure to find room.
+_NEXT_TO_NOTHING = 65_536
 
 
 def machine_error(error: OSError, path: Path) -> FloeError:
@@ -21,3 +24,12 @@ def machine_error(error: OSError, path: Path) -> FloeError:
     return FloeError(
         code, f"cannot write to {path}", why=error.strerror or str(error), fix=fixes[code], where=Where(path)
     )
+
+
+def disk_is_full(folder: Path) -> bool:
+    """Whether next to nothing can be written to the file system of `folder`: why a service there may have ended."""
+    try:
+        seen = os.statvfs(folder)
+    except OSError:
+        return False
+    return seen.f_bavail * seen.f_frsize < _NEXT_TO_NOTHING

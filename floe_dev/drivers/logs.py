@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 #: A log that has grown beyond this is moved aside to `<name>.log.1`.
@@ -34,6 +33,8 @@ def trim(path: Path, limit: int = LOG_LIMIT_BYTES) -> bool:
 
     The writer goes on with the same file: it was opened for appending, so it continues at the new end.
     """
+    import shutil  # late: it brings every compression module, and the fork server has no use for it
+
     try:
         if path.stat().st_size <= limit:
             return False

@@ -5,16 +5,19 @@ Everything that follows takes place while the fork server is already importing D
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from floe_dev.config.machine import machine_error
 from floe_dev.drivers import forkserver
 from floe_dev.drivers.logs import begin_logs
 from floe_dev.drivers.markers import MARKER, kill_marked
@@ -47,11 +50,23 @@ class Boot:
 
 
 def boot(layout: Layout, preload: Sequence[str]) -> Boot | None:
-    """Become the project's supervisor; None where there is one already. Raises OSError."""
+    """Become the project's supervisor; None where that cannot be: whoever started this process has been told."""
     # The terminal this was started from may close, and its Ctrl-C is for whoever waits there.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     starter = _starter()
+    try:
+        return _boot(layout, preload, starter)
+    except OSError as error:
+        refused = machine_error(error, Path(error.filename or layout.state_dir))
+        if starter is None:
+            raise refused from error
+        message = {"kind": "error", "time": time.time(), "data": refused.to_json()}
+        starter.sendall(json.dumps(message).encode() + b"\n")
+        return None
+
+
+def _boot(layout: Layout, preload: Sequence[str], starter: socket.socket | None) -> Boot | None:
     lock = SupervisorLock.acquire(layout)
     if lock is None:
         if starter is not None:

@@ -107,7 +107,7 @@ class Daemon:
         except OSError as refused:
             error = machine_error(refused, Path(refused.filename or self._layout.state_dir))
         except Exception as defect:  # noqa: BLE001 - a defect must reach the user, and must not leave processes behind
-            traceback.print_exc()
+            _log(traceback.format_exc())
             error = FloeError(
                 Code.INTERNAL,
                 "the supervisor failed",
@@ -274,5 +274,6 @@ class Daemon:
 
 
 def _log(text: str) -> None:
-    sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # a full disk must not keep the supervisor from ending its services
+        sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        sys.stderr.flush()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from floe_dev.config.machine import disk_is_full
 from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.ports import LOOPBACK, holder_of, is_free, listens
 from floe_dev.drivers.process import ended, spawn, tail
@@ -227,13 +228,14 @@ class ServiceRunner:
         self._seen = reason
         self._observe(ServiceState.FAILED, reason=reason, pid=None)
         if not self.failed.done():
+            full = disk_is_full(self._context.layout.state_dir)
             self.failed.set_result(
                 FloeError(
-                    Code.SERVICE_FAILED,
+                    Code.DISK_FULL if full else Code.SERVICE_FAILED,
                     f"the service `{self.service.name}` {reason}",
-                    why="the last lines of its log are below",
+                    why="the disk is full" if full else "the last lines of its log are below",
                     detail=tail(self.log),
-                    fix=f"floe logs {self.service.name}",
+                    fix="free some space (df -h shows it)" if full else f"floe logs {self.service.name}",
                     where=Where(self.log),
                 )
             )
