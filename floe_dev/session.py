@@ -142,6 +142,15 @@ class Session:
         missing = [asset.key for asset in assets if asset.materialized_at is None]
         return missing, [asset.key for asset in assets if asset.state == "stale" and asset.key not in missing]
 
+    def stale_closure(self) -> list[str]:
+        """What is out of date and all that is made from it, which would be out of date right after."""
+        missing, stale = self.out_of_date()
+        chosen = {*missing, *stale}
+        assets = [asset for asset in self.dagster().assets() if asset.materializable]
+        while added := {a.key for a in assets if a.key not in chosen and chosen.intersection(a.depends_on)}:
+            chosen |= added
+        return sorted(chosen)
+
     def run(self, selection: Sequence[str] = (), on_event: OnEvent = _ignore, *, wait: bool = True) -> RunResult:
         """Materialize assets in one run and wait for it (unless `wait` is false); a Ctrl-C meanwhile cancels the run.
 

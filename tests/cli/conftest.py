@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.helpers import floe
+from tests.cli.tiny import make_tiny
 
 
 @dataclass(frozen=True)
 class RunningStack:
-    """A running sample project: its root, and the variables that keep its registry and socket apart."""
+    """A running project (see `tiny`): its root, and the variables that keep its registry and socket apart."""
 
     root: Path
     env: dict[str, str]
 
+    def floe(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """`floe` in the project's folder."""
+        return floe(*arguments, cwd=self.root, env=self.env, **options)
+
+    def json(self, *arguments: str) -> Any:
+        """The JSON document of a command that goes well."""
+        done = self.floe(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    @property
+    def first_up(self) -> str:
+        """What the first `floe up` printed as its summary."""
+        return (self.root.parent / "up.stdout").read_text()
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """The sample project, up and materialized; the first worker starts it, the last one stops it."""
+    """The tiny project, up and materialized; the first worker starts it, the last one stops it."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -34,9 +53,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     users = home / "users"
     with _locked(home / "lock"):
         if _count(users, +1) == 1:
-            if not (running.root / "floe.yaml").exists():
-                made = floe("init", str(running.root), cwd=home, env=running.env)
-                assert made.returncode == 0, made.stderr
+            make_tiny(running.root)
             up = floe("up", cwd=running.root, env=running.env, timeout=240)
             (home / "up.stdout").write_text(up.stdout)
             (home / "up.stderr").write_text(up.stderr)

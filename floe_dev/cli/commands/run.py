@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Materialize assets and show how it goes.")
 @click.argument("selection", nargs=-1)
-@click.option("--stale", is_flag=True, help="What is stale or was never materialized.")
+@click.option("--stale", is_flag=True, help="What is stale or was never materialized, and what is made from it.")
 @click.option("--progress", type=click.Choice(CHOICES), default="auto", show_default=True, help="How it is shown.")
 @json_option
 @project_option
@@ -41,8 +41,7 @@ def command(
     session = Session(root)
     session.require_running()
     if stale:
-        missing, old = session.out_of_date()
-        selection = (*missing, *old)
+        selection = tuple(session.stale_closure())
         if not selection:
             output.say("everything is up to date")
             if as_json:
