@@ -1,0 +1,169 @@
+"""Starting, failing, interrupting and stopping stacks of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from floe_dev.errors import ExitCode
+from tests.cli.helpers import FLOE, environment, floe
+from tests.cli.tiny import make_tiny
+
+pytestmark = pytest.mark.stack
+
+
+class Project:
+    """A tiny project of one test's own, apart from all others."""
+
+    def __init__(self, root: Path, env: dict[str, str]) -> None:
+        self.root = root
+        self.env = env
+
+    def floe(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return floe(*arguments, cwd=self.root, env=self.env, **{"timeout": 240, **options})
+
+    def processes(self) -> list[int]:
+        """Every process that carries this project's folder in its environment."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("FLOE_PROJECT_DIR") == str(self.root):
+                    found.append(process.pid)
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = Project(make_tiny(tmp_path / "tiny one"), {"XDG_STATE_HOME": str(tmp_path / "state")})
+    yield made
+    down = made.floe("down")
+    assert down.returncode == 0, down.stderr
+    assert made.processes() == []
+
+
+def test_the_life_of_a_project(project: Project) -> None:
+    (project.root / "FAIL").write_text("")
+    first = project.floe("up", "--json")
+    assert first.returncode == ExitCode.RUN_FAILED, first.stderr
+    content = json.loads(first.stdout)
+    assert [item["asset"] for item in content["run"]["failed"]] == ["silver/clean"]
+    assert "3 rows have a negative amount" in content["run"]["failed"][0]["why"]
+    assert content["run"]["skipped"] == ["silver/last"]
+    assert content["error"]["code"] == "FLOE5004"
+    assert "silver/clean" in first.stderr
+    assert "log:" in first.stderr
+    assert {item["name"]: item["rows"] for item in content["tables"]} == {"bronze.raw": 10, "bronze.other": 5}
+
+    # What failed did not stop the stack, and its mending is one command.
+    (project.root / "FAIL").unlink()
+    mended = project.floe("run", "--stale", "--json")
+    assert mended.returncode == 0, mended.stderr
+    assert json.loads(mended.stdout)["materialized"] == ["silver/clean", "silver/last"]
+
+    # Stopped and started: same addresses, same tables.
+    before = json.loads(project.floe("status", "--json").stdout)
+    assert project.floe("down").returncode == 0
+    assert project.processes() == []
+    assert project.floe("status").returncode == ExitCode.NOT_RUNNING
+    warm = project.floe("up", "--no-run", "--json")
+    assert warm.returncode == 0, warm.stderr
+    after = json.loads(warm.stdout)
+    assert after["urls"] == before["urls"]
+    assert after["run"] is None
+    assert {item["name"]: item["rows"] for item in after["tables"]}["silver.last"] == 2
+
+    # Data deleted: the next up is a first one again.
+    assert project.floe("down", "--volumes").returncode == 0
+    fresh = project.floe("up", "--progress", "json")
+    assert fresh.returncode == 0, fresh.stderr
+    lines = [json.loads(line) for line in fresh.stdout.splitlines()]
+    assert all(line["schemaVersion"] == 1 for line in lines)
+    assert lines[-1]["kind"] == "summary"
+    assert lines[-1]["data"]["run"]["status"] == "success"
+    assert {"service", "step", "asset"} <= {line["kind"] for line in lines}
+
+
+def test_a_later_up_tells_what_is_missing_and_makes_nothing(project: Project) -> None:
+    assert project.floe("up", "--json").returncode == 0
+    assert project.floe("down").returncode == 0
+    definitions = project.root / "definitions.py"
+    text = definitions.read_text()
+    new = '@dg.asset(key=["silver", "new"])\ndef new():\n    return write("silver.new", 1)\n\n\ndefs = '
+    definitions.write_text(text.replace("defs = ", new).replace("clean, last]", "clean, last, new]"))
+    done = project.floe("up")
+    assert done.returncode == 0, done.stderr
+    assert "never materialized: 1" in done.stdout
+    assert "silver/new" in done.stdout
+    assert "run --stale" in done.stdout
+    assert "silver.new" not in done.stdout
+
+
+@pytest.mark.parametrize("seconds", [0.15, 1.0, 2.5, 5.0])
+def test_ctrl_c_leaves_nothing(seconds: float, project: Project) -> None:
+    with subprocess.Popen(
+        [str(FLOE), "up"],
+        cwd=project.root,
+        env=environment(project.env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED, err
+    assert "Traceback" not in err
+    give_up = time.monotonic() + 15
+    while project.processes() and time.monotonic() < give_up:
+        time.sleep(0.1)
+    assert project.processes() == []
+    assert project.floe("status").returncode == ExitCode.NOT_RUNNING
+
+
+def test_a_taken_port_is_replaced_and_told(project: Project) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        done = project.floe("up", "--no-run", "--port", str(port))
+        assert done.returncode == 0, done.stderr
+        assert str(port) in done.stderr
+        assert str(os.getpid()) in done.stderr, "the holder is named with its pid"
+        status = json.loads(project.floe("status", "--json").stdout)
+        assert not status["urls"]["dagster"].endswith(f":{port}")
+
+
+def test_two_ups_at_once_make_one_stack(project: Project) -> None:
+    both = [
+        subprocess.Popen(
+            [str(FLOE), "up", "--no-run", "--json"],
+            cwd=project.root,
+            env=environment(project.env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    documents = [json.loads(process.communicate(timeout=120)[0]) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert documents[0]["supervisor_pid"] == documents[1]["supervisor_pid"]
+
+
+def test_definitions_that_do_not_load_are_told(project: Project) -> None:
+    (project.root / "definitions.py").write_text("import dagster as dg\nraise ValueError('the shop is closed')\n")
+    done = project.floe("up")
+    assert done.returncode == ExitCode.SERVICE_FAILED
+    assert "the shop is closed" in done.stderr
+    assert "fix:" in done.stderr
+    assert project.floe("status").returncode == ExitCode.NOT_RUNNING
