@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from floe_dev.config.credentials import SERVICE_PRINCIPAL, StackSecrets, load_or_create_secrets, load_secrets
-from floe_dev.config.overlay import write_overlay
+from floe_dev.config.overlay import remove_overlay, write_overlay
+from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.markers import MARKER
 from floe_dev.drivers.ports import LOOPBACK
 from floe_dev.model.connection import CatalogConnection
@@ -79,27 +81,30 @@ class Assembly:
             "FLOE_CATALOG_SIGNING_KEY": secrets.signing_key.get_secret_value(),
         }
 
-    def plan(self) -> Plan:
-        """The graph: catalog -> provision -> readiness, manifest -> code server; the rest beside them."""
+    def plan(self, fork: Callable[[], ForkClient | None]) -> Plan:
+        """The graph: catalog -> provision -> readiness, manifest -> code server; the rest beside them.
+
+        `fork` gives the fork server, once and while there is one.
+        """
         catalog = (self.stack.catalog_service,) if self.stack.catalog_service else ()
         steps: list[Step] = [Step("prepare", self._prepare)]
         needs_credential: tuple[str, ...] = ("prepare",)
         if self.stack.provision:
             steps.append(Step("provision", self._provision, (*catalog, "prepare")))
             needs_credential = ("provision",)
-        steps.append(Step("readiness", self._readiness, needs_credential))
+        steps.append(Step("readiness", partial(self._readiness, fork), needs_credential))
         steps.append(Step("manifest", self._manifest, needs_credential))
-        steps.append(Step("storage", self._storage, ("prepare",)))
+        steps.append(Step("storage", partial(self._storage, fork), ("prepare",)))
         orchestrator = dagster.dagster_services(
             self.project, code_depends_on=("manifest",), home_depends_on=("storage",)
         )
         steps.append(Step("assets", self._assets, tuple(service.name for service in orchestrator)))
         return Plan(services=(*self.stack.services, *orchestrator), steps=tuple(steps), urls=self._urls)
 
-    async def _storage(self) -> str | None:
+    async def _storage(self, fork: Callable[[], ForkClient | None]) -> str | None:
         if await asyncio.to_thread(storage.storage_is_made, self.layout):
             return "unchanged"
-        return await self._child("storage")
+        return await self._child("storage", fork(), after="dagster")
 
     def preload(self) -> Sequence[str]:
         """What the fork server imports, in this order."""
@@ -123,8 +128,8 @@ class Assembly:
             }
         )
 
-    async def _child(self, name: str) -> str | None:
-        return await run_in_child(name, self.layout, self.environment())
+    async def _child(self, name: str, fork: ForkClient | None = None, after: str | None = None) -> str | None:
+        return await run_in_child(name, self.layout, self.environment(), fork, after)
 
     async def _provision(self) -> str | None:
         """What was provisioned before only has to be looked at; the SDK's import alone costs ten times that."""
@@ -132,8 +137,9 @@ class Assembly:
             return "unchanged"
         return await self._child("provision")
 
-    async def _readiness(self) -> str | None:
-        return await self._child("readiness")
+    async def _readiness(self, fork: Callable[[], ForkClient | None]) -> str | None:
+        # Not for Dagster's sake: with it comes half of what the check imports.
+        return await self._child("readiness", fork(), after="dagster")
 
     async def _manifest(self) -> str | None:
         if await asyncio.to_thread(manifest.is_current, self.project):
@@ -148,7 +154,10 @@ class Assembly:
         from floe_dev.dbt.profile import write_profile
 
         if self.stack.catalog_service is not None:
-            write_overlay(self.layout, {self.project.spec.catalog: self.catalog_uri()})
+            observed = {self.project.spec.catalog: self.catalog_uri()}
+            write_overlay(self.layout, observed, self.project.platform_file)
+        else:
+            remove_overlay(self.layout)
         dagster.prepare_home(self.layout, self.ports)
         write_profile(self.project)
 

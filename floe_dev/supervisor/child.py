@@ -1,65 +1,83 @@
 """Steps that need heavy imports run in a process of their own, so that the supervisor stays small.
 
-`python -m floe_dev.supervisor.child STEP` prints one JSON line: `{"detail": …}` or `{"error": …}`.
+`python -m floe_dev.supervisor.child STEP` writes one JSON object into the file named by FLOE_STEP_ANSWER:
+`{"detail": …}` or `{"error": …}`. Where the step needs what the fork server has imported, it is forked from there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from floe_dev.drivers.process import open_log, tail
+from floe_dev.config.machine import disk_is_full
+from floe_dev.drivers.forkclient import ForkClient
+from floe_dev.drivers.logs import tail
+from floe_dev.drivers.process import ended, spawn
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import Layout
 
+ANSWER_VARIABLE = "FLOE_STEP_ANSWER"
 
-async def run_in_child(name: str, layout: Layout, environment: Mapping[str, str]) -> str | None:
-    """Run the step `name` in a child; returns its detail line, raises the FloeError it ended with."""
+
+async def run_in_child(
+    name: str, layout: Layout, environment: Mapping[str, str], fork: ForkClient | None = None, after: str | None = None
+) -> str | None:
+    """Run the step `name` in a child; returns its detail line, raises the FloeError it ended with.
+
+    With a fork server and the module `after`, the child is forked once that is loaded.
+    """
     log = layout.logs_dir / f"{name}.log"
-    output = open_log(log)
+    answer_file = layout.state_dir / f"step-{name}.json"
+    answer_file.unlink(missing_ok=True)
+    environment = {**environment, ANSWER_VARIABLE: str(answer_file)}
+    pid, end = await _start(name, layout, environment, log, fork, after)
     try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "floe_dev.supervisor.child",
-            name,
-            env=dict(environment),
-            cwd=layout.root,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=output,
-            start_new_session=True,
-        )
-    finally:
-        os.close(output)
-    try:
-        stdout, _ = await process.communicate()
+        code = await asyncio.shield(end)
+        answer = json.loads(answer_file.read_text(encoding="utf-8"))
     except asyncio.CancelledError:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
         raise
-    lines = stdout.decode("utf-8", "replace").strip().splitlines()
-    try:
-        answer = json.loads(lines[-1])
-    except (IndexError, ValueError):
+    except (OSError, ValueError):
+        full = disk_is_full(layout.state_dir)
         raise FloeError(
-            Code.STEP_FAILED,
+            Code.DISK_FULL if full else Code.STEP_FAILED,
             f"the step `{name}` ended without an answer",
-            why=f"its process ended with exit code {process.returncode}",
+            why="the disk is full" if full else f"its process ended with exit code {code}",
             detail=tail(log),
-            fix=f"look into {log}",
+            fix="free some space (df -h shows it)" if full else f"floe logs {name}",
             where=Where(log),
         ) from None
+    finally:
+        answer_file.unlink(missing_ok=True)
     if "error" in answer:
         raise FloeError.from_json(answer["error"])
     detail: str | None = answer["detail"]
     return detail
+
+
+async def _start(
+    name: str,
+    layout: Layout,
+    environment: Mapping[str, str],
+    log: Path,
+    fork: ForkClient | None,
+    after: str | None,
+) -> tuple[int, asyncio.Future[int]]:
+    module = "floe_dev.supervisor.child"
+    if fork is not None and after is not None:
+        with contextlib.suppress(ConnectionError):
+            pid = await fork.fork(module, [name], environment=environment, directory=layout.root, log=log, after=after)
+            return pid, fork.wait(pid)
+    process = spawn([sys.executable, "-m", module, name], environment=environment, directory=layout.root, log=log)
+    return process.pid, ended(process)
 
 
 def _provision(root: Path) -> str:
@@ -98,23 +116,22 @@ STEPS: dict[str, Callable[[Path], str]] = {
 def main() -> None:
     """Run one step for the project in FLOE_PROJECT_DIR."""
     name, root = sys.argv[1], Path(os.environ["FLOE_PROJECT_DIR"])
-    # Whatever libraries print goes to the log; standard output is for the answer alone.
-    answer_fd = os.dup(1)
-    os.dup2(2, 1)
     try:
         answer = {"detail": STEPS[name](root)}
     except FloeError as error:
         answer = {"error": error.to_json()}  # type: ignore[dict-item]
     except Exception as error:  # noqa: BLE001 - every defect must reach the user with its log
         traceback.print_exc()
+        log = Layout(root).logs_dir / f"{name}.log"
         defect = FloeError(
             Code.STEP_FAILED,
             f"the step `{name}` failed",
             why=f"{type(error).__name__}: {error}",
-            fix=f"look into {Layout(root).logs_dir / name}.log",
+            fix=f"floe logs {name}",
+            where=Where(log),
         )
         answer = {"error": defect.to_json()}  # type: ignore[dict-item]
-    os.write(answer_fd, json.dumps(answer).encode() + b"\n")
+    Path(os.environ[ANSWER_VARIABLE]).write_text(json.dumps(answer), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Supervisor:
             hub=self.hub,
             ports=self.ports,
             environment=self.environment,
-            fork=lambda: self.fork_client if self.fork_client is not None and self.fork_client.alive else None,
+            fork=self.fork,
         )
         self.runners = {service.name: ServiceRunner(service, context) for service in self.plan.services}
         for step in self.plan.steps:
@@ -69,6 +69,10 @@ class Supervisor:
         self.hub.urls = self.plan.urls(self.ports)
         self.hub.ready = True
         self.hub.publish("ready", data=self.hub.status().model_dump(mode="json", by_alias=True))
+
+    def fork(self) -> ForkClient | None:
+        """The fork server, while there is one."""
+        return self.fork_client if self.fork_client is not None and self.fork_client.alive else None
 
     def choose_ports(self) -> None:
         """Give every service its port: the remembered one, else the wanted one, else a free one, and tell."""

@@ -48,8 +48,8 @@ class Assembled(Protocol):
     #: Filled in place once the ports are chosen.
     ports: dict[str, int]
 
-    def plan(self) -> Plan:
-        """Services and steps."""
+    def plan(self, fork: Callable[[], ForkClient | None]) -> Plan:
+        """Services and steps; `fork` gives the fork server, once and while there is one."""
         ...
 
     def environment(self) -> dict[str, str]:
@@ -131,7 +131,7 @@ class Daemon:
         self._hub.name_stack(stack)
         try:
             assembled = self._assemble(self._layout, stack, self._boot.instance)
-            plan = assembled.plan()
+            plan = assembled.plan(lambda: self._supervisor.fork() if self._supervisor is not None else None)
             plan.check()
         except FloeError as error:
             return error

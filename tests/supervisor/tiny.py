@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.markers import MARKER
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
@@ -32,7 +33,7 @@ class Tiny:
         if "refused" in self._declared:
             raise FloeError(Code.INVALID_VALUE, self._declared["refused"])
 
-    def plan(self) -> Plan:
+    def plan(self, fork: Callable[[], ForkClient | None]) -> Plan:
         services = tuple(Service.model_validate(service) for service in self._declared.get("services", ()))
         steps = tuple(
             Step(step["name"], _action(step), tuple(step.get("depends_on", ())))
