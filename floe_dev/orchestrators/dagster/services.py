@@ -29,8 +29,9 @@ LOCATION = "floe"
 _HOST = "127.0.0.1"
 _LOAD_QUERY = """
 { workspaceOrError { __typename ... on Workspace { locationEntries { name loadStatus updatedTimestamp
-  locationOrLoadError { __typename ... on PythonError { message stack } } } } }
+  locationOrLoadError { __typename ... on PythonError { ...E cause { ...E cause { ...E cause { ...E } } } } } } } }
   assetNodes { assetKey { path } } }
+fragment E on PythonError { message stack }
 """
 
 
@@ -47,7 +48,7 @@ def dagster_services(
                 *("{python}", "-m", "dagster", "api", "grpc", "--host", _HOST, "--port", "{port}"),
                 *("--location-name", LOCATION, "--working-directory", "{root}"),
                 *target,
-                *("--use-python-environment-entry-point", "--log-level", "warning"),
+                *("--use-python-environment-entry-point", "--lazy-load-user-code", "--log-level", "warning"),
             ),
             port=4266,
             depends_on=(*code_depends_on, *home_depends_on),
@@ -89,7 +90,10 @@ def definitions_file(project: Project) -> Path | None:
 
 def prepare_home(layout: Layout, ports: dict[str, int]) -> None:
     """Write DAGSTER_HOME: telemetry off, storage inside `.floe/`, the one code location; raises OSError."""
-    instance: dict[str, Any] = {"telemetry": {"enabled": False}}
+    instance: dict[str, Any] = {
+        "telemetry": {"enabled": False},
+        "run_launcher": {"module": "floe_dev.orchestrators.dagster.launcher", "class": "ForkRunLauncher"},
+    }
     write_private(layout.dagster_home / "dagster.yaml", yaml.safe_dump(instance))
     workspace = {
         "load_from": [{"grpc_server": {"host": _HOST, "port": ports[CODE], "location_name": LOCATION}}],
@@ -109,13 +113,7 @@ def wait_for_assets(ports: dict[str, int], timeout_seconds: float = 120.0) -> st
         if outcome.get("__typename") == "RepositoryLocation":
             return f"{len(answer['data']['assetNodes'])} assets"
         if outcome.get("__typename") == "PythonError" and asked_to_reload:
-            raise FloeError(
-                Code.DEFINITIONS_FAILED,
-                "Dagster cannot load the project's definitions",
-                why=outcome["message"].strip().splitlines()[-1],
-                detail=tuple("".join(outcome["stack"]).splitlines()[-12:]),
-                fix="mend the file named above; `floe logs dagster-code` has the whole message",
-            )
+            raise _load_error(outcome)
         if outcome and not asked_to_reload:
             # The web server may have asked before the code server listened.
             asked_to_reload = True
@@ -131,6 +129,20 @@ def wait_for_assets(ports: dict[str, int], timeout_seconds: float = 120.0) -> st
             )
         else:
             time.sleep(0.05)
+
+
+def _load_error(error: dict[str, Any]) -> FloeError:
+    """The innermost cause with the end of its stack: there the user's own line is, the rest is Dagster's machinery."""
+    while error.get("cause"):
+        error = error["cause"]
+    message = error["message"].strip().splitlines() or ["no message"]
+    return FloeError(
+        Code.DEFINITIONS_FAILED,
+        "Dagster cannot load the project's definitions",
+        why=message[0],
+        detail=tuple("".join(error["stack"]).rstrip().splitlines()[-8:]) + tuple(message[1:12]),
+        fix="mend the place named above, then `floe up`",
+    )
 
 
 def _graphql(port: int, query: str) -> dict[str, Any]:
