@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from floe_dev.cli.render.clients import CLIENTS, client_text, environment_text
+from floe_dev.cli.render.clients import CLIENTS, client_text, dbt_text, environment_text
 from floe_dev.model.connection import CatalogConnection, Credential
 
 SECRET = "s3'cr\"et $x"
@@ -67,13 +67,19 @@ def test_duckdb_quotes_its_literals() -> None:
     assert len(duckdb.extract_statements(text)) == 6
 
 
-def test_dbts_profile_holds_no_secret() -> None:
-    text = client_text("dbt", CONNECTION)
-    assert SECRET not in text
-    assert yaml.safe_load(text)["floe"]["outputs"]["dev"]["attach"][0]["alias"] == "polaris_catalog"
+def test_dbts_profile_is_the_stacks_own_and_holds_no_secret() -> None:
+    from floe_dev.config.bundled import bundled
+    from floe_dev.config.project import load_project
+
+    content = yaml.safe_load(dbt_text(load_project(bundled("sample_project"), {})))
+    (profile,) = content.values()
+    (output,) = profile["outputs"].values()
+    assert output["type"] == "floe"
+    assert output["attach"][0]["alias"] == "polaris_catalog"
+    assert "env_var" in output["attach"][0]["options"]["CLIENT_SECRET"]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_every_client_learns_the_address(client: str) -> None:
     text = client_text(client, CONNECTION)
-    assert CONNECTION.uri in text or "POLARIS_URI" in text
+    assert CONNECTION.uri in text

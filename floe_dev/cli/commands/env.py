@@ -9,12 +9,14 @@ import click
 from floe_dev.cli.naming import floe_command, localize
 from floe_dev.cli.options import pass_output, project_option
 from floe_dev.cli.output import Output
-from floe_dev.cli.render.clients import CLIENTS, FORMATS, client_text, environment_text
+from floe_dev.cli.render.clients import CLIENTS, FORMATS, client_text, dbt_text, environment_text
 
 
 @click.command(name="env", short_help="Print settings and secrets for clients.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default=None, help="How variables are written.  [shell]")
-@click.option("--for", "client", type=click.Choice(CLIENTS), default=None, help="A client's configuration instead.")
+@click.option(
+    "--for", "client", type=click.Choice(("dbt", *CLIENTS)), default=None, help="A client's configuration instead."
+)
 @click.option(
     "--principal",
     type=click.Choice(["floe", "reader"]),
@@ -38,7 +40,9 @@ def command(output: Output, form: str | None, client: str | None, principal: str
 
     session = Session(root)
     if client is not None:
-        output.data(localize(client_text(client, session.connection(principal)), root))
+        connection = session.connection(principal)
+        text = dbt_text(session.project) if client == "dbt" else client_text(client, connection)
+        output.data(localize(text, root))
         return
     output.data(environment_text(session.environment(principal), form or "shell"))
     if form is None:

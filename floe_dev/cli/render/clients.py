@@ -6,11 +6,15 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from floe_dev.model.connection import CatalogConnection
 
+if TYPE_CHECKING:
+    from floe_dev.model.project import Project
+
 FORMATS = ("shell", "dotenv", "json", "toml")
-CLIENTS = ("dbt", "pyiceberg", "spark", "duckdb")
+CLIENTS = ("pyiceberg", "spark", "duckdb")
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 
@@ -35,7 +39,7 @@ def environment_text(variables: Mapping[str, str], form: str) -> str:
 
 def client_text(client: str, connection: CatalogConnection) -> str:
     """The configuration a client is given: a file's content, or statements to run."""
-    return {"dbt": _dbt, "pyiceberg": _pyiceberg, "spark": _spark, "duckdb": _duckdb}[client](connection)
+    return {"pyiceberg": _pyiceberg, "spark": _spark, "duckdb": _duckdb}[client](connection)
 
 
 def _dotenv(value: str) -> str:
@@ -91,29 +95,19 @@ def _spark(connection: CatalogConnection) -> str:
     return "\n".join(f"{name.ljust(width)}  {value}" for name, value in settings.items())
 
 
-def _dbt(connection: CatalogConnection) -> str:
-    # The secret stays in the environment, where dbt's env_var reads it: profiles.yml files get copied and committed.
-    return f"""# profiles.yml; run dbt with the variables of `floe env` set, or as `floe exec -- dbt build`
-floe:
-  target: dev
-  outputs:
-    dev:
-      type: floe
-      path: ':memory:'
-      database: {connection.alias}
-      schema: silver
-      threads: 4
-      attach:
-        - path: "{{{{ env_var('POLARIS_WAREHOUSE') }}}}"
-          alias: {connection.alias}
-          type: iceberg
-          options:
-            ENDPOINT: "{{{{ env_var('POLARIS_URI') }}}}"
-            CLIENT_ID: "{{{{ env_var('POLARIS_CLIENT_ID') }}}}"
-            CLIENT_SECRET: "{{{{ env_var('POLARIS_CLIENT_SECRET') }}}}"
-            OAUTH2_SERVER_URI: "{{{{ env_var('POLARIS_URI') }}}}/v1/oauth/tokens"
-            OAUTH2_SCOPE: "{{{{ env_var('POLARIS_SCOPE') }}}}"
-            ACCESS_DELEGATION_MODE: {connection.access_delegation.replace("-", "_")}"""
+def dbt_text(project: Project) -> str:
+    """A profiles.yml, the same that the stack's own dbt runs with.
+
+    The secret stays in the environment, where dbt's env_var reads it: such files get copied and committed.
+    """
+    import yaml
+
+    from floe_dev.dbt.profile import profile, profile_name
+
+    folder = project.dbt_dir()
+    name = profile_name(folder) if folder is not None else project.spec.name
+    head = "# profiles.yml, to be used with the variables of `floe env`; `floe exec -- dbt build` needs neither\n"
+    return head + yaml.safe_dump(profile(project, name), sort_keys=False).rstrip()
 
 
 def _sql(text: str) -> str:
