@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from typing import Any
 
@@ -22,8 +23,14 @@ class Plugin(BasePlugin):
         self._lock = threading.Lock()
 
     def configure_connection(self, conn: Any) -> None:
-        """Load the extensions from their wheels."""
+        """Load the extensions from their wheels, and the code that writes tables.
+
+        Here one thread is at work. Left to dbt's threads, which would all need it at once, PyIceberg's circular imports
+        can deadlock each other.
+        """
         load_extensions(conn)
+        for module in ("incremental", "table"):
+            importlib.import_module(f"floe_dev.dbt.adapter.{module}")
 
     def configure_cursor(self, cursor: Any) -> None:
         """Make the catalog's views, once; every cursor shares them."""
