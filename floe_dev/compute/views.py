@@ -28,7 +28,8 @@ def hydrate_views(database: duckdb.DuckDBPyConnection, connection: CatalogConnec
     """
     import duckdb
 
-    waiting = [(view, sql) for view in CatalogClient(connection).views() if (sql := duckdb_sql(view)) is not None]
+    with CatalogClient(connection) as client:
+        waiting = [(view, sql) for view in client.views() if (sql := duckdb_sql(view)) is not None]
     reasons: dict[str, str] = {}
     while waiting:
         failed = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 from typing import Any
 
+from dbt.adapters.contracts.connection import Connection
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
 
@@ -12,6 +13,13 @@ class FloeConnectionManager(DuckDBConnectionManager):
     """A transaction would pin what DuckDB saw of the catalog, and commit nothing we wrote."""
 
     TYPE = "floe"
+
+    @classmethod
+    def open(cls, connection: Connection) -> Connection:
+        """Open, and let dbt-duckdb's own code, which asks its base class, find the environment."""
+        opened: Connection = super().open(connection)
+        DuckDBConnectionManager._ENV = cls._ENV  # noqa: SLF001
+        return opened
 
     def begin(self) -> Any:
         """Do nothing: see the class."""

@@ -19,22 +19,32 @@ _PLUGIN = "floe_dev.dbt.adapter.plugin"
 class FloeCredentials(DuckDBCredentials):
     """DuckDB's credentials, in memory, without transactions, with our plugin."""
 
-    def __post_init__(self) -> None:
+    @classmethod
+    def __pre_deserialize__(cls, data: dict[Any, Any]) -> dict[Any, Any]:
         """Refuse a profile that would put tables anywhere but into the catalog."""
+        aliases = [item.get("alias") for item in data.get("attach") or () if _is_iceberg(item)]
+        if len(aliases) != 1 or not aliases[0]:
+            raise DbtRuntimeError(
+                "FLOE4002: the profile needs exactly one `attach:` entry of type iceberg with an alias: the catalog "
+                f"that tables are written to (it has {len(aliases)})"
+            )
+        if data.get("path", ":memory:") != ":memory:":
+            raise DbtRuntimeError(
+                f"FLOE4002: the profile's path is {data['path']!r}; with type floe it must be ':memory:', since a "
+                "table in a DuckDB file would not be in the catalog"
+            )
+        data = {"path": ":memory:", "database": aliases[0], **data}
+        if data["database"] != aliases[0]:
+            raise DbtRuntimeError(
+                f"FLOE4002: the profile's database is {data['database']!r}; it must be the attached catalog "
+                f"{aliases[0]!r}, since a table elsewhere would not be in the catalog"
+            )
+        checked: dict[Any, Any] = super().__pre_deserialize__(data)
+        return checked
+
+    def __post_init__(self) -> None:
+        """Each statement is its own, as the commit that matters is the catalog's; our plugin configures DuckDB."""
         super().__post_init__()  # type: ignore[no-untyped-call]
-        attachment = self.catalog_attachment()
-        if self.path != ":memory:":
-            raise DbtRuntimeError(
-                f"FLOE4002: the profile's path is {self.path!r}; with type floe it must be ':memory:': a table in "
-                "a DuckDB file would not be in the catalog"
-            )
-        if self.database not in ("main", attachment.alias):
-            raise DbtRuntimeError(
-                f"FLOE4002: the profile's database is {self.database!r}; it must be the attached catalog "
-                f"{attachment.alias!r}, since a table elsewhere would not be in the catalog"
-            )
-        self.database = str(attachment.alias)
-        # Each statement is its own: the commit that matters is the catalog's.
         self.disable_transactions = True
         self.plugins = [*(self.plugins or []), PluginConfig(module=_PLUGIN, alias="floe")]
 
@@ -49,14 +59,8 @@ class FloeCredentials(DuckDBCredentials):
         return str(self.database)
 
     def catalog_attachment(self) -> Attachment:
-        """The `attach:` entry of type iceberg; raises DbtRuntimeError where there is not exactly one."""
-        found = [a for a in self.attach or [] if str(a.type or (a.options or {}).get("type", "")).lower() == "iceberg"]
-        if len(found) != 1 or not found[0].alias:
-            raise DbtRuntimeError(
-                "FLOE4002: the profile needs exactly one `attach:` entry of type iceberg with an alias: the catalog "
-                f"that tables are written to (it has {len(found)})"
-            )
-        return found[0]
+        """The `attach:` entry of type iceberg."""
+        return next(item for item in self.attach or () if item.alias == self.database)
 
     def connection(self) -> CatalogConnection:
         """The attachment as the value that every other client uses."""
@@ -64,7 +68,7 @@ class FloeCredentials(DuckDBCredentials):
         options: dict[str, Any] = {key.upper(): value for key, value in (attachment.options or {}).items()}
         return CatalogConnection(
             uri=str(options["ENDPOINT"]),
-            warehouse=attachment.path,
+            warehouse=str(attachment.path),
             credential=Credential(
                 client_id=str(options["CLIENT_ID"]), client_secret=SecretStr(str(options["CLIENT_SECRET"]))
             ),
@@ -76,3 +80,8 @@ class FloeCredentials(DuckDBCredentials):
     def _connection_keys(self) -> tuple[str, ...]:
         """What `dbt debug` prints: never the attachment's options, which hold the secret."""
         return ("database", "schema", "path")
+
+
+def _is_iceberg(attachment: dict[str, Any]) -> bool:
+    kind = attachment.get("type") or (attachment.get("options") or {}).get("type", "")
+    return str(kind).lower() == "iceberg"

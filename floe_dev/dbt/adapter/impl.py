@@ -179,6 +179,14 @@ class FloeAdapter(DuckDBAdapter):
         """The strategies of the incremental materialization."""
         return STRATEGIES
 
+    @available.parse(lambda *_: "select 1 limit 0")
+    def documentation_query(self, database: str, schemas: list[str]) -> str:
+        """A query of constants: what `dbt docs` shows of tables, views and columns, from the catalog's metadata."""
+        from floe_dev.dbt.adapter.documentation import documentation_query
+
+        kind = "view" if database == MEMORY else "table"
+        return documentation_query(self._client, database, [(schema,) for schema in schemas], kind)
+
     # What dbt asks of every adapter, answered by the catalog instead of information_schema, which would load every
     # table's metadata.
 

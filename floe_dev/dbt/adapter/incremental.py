@@ -133,7 +133,9 @@ def content(
 ) -> Content:
     """What to write and what it replaces, for one incremental run."""
     if plan.strategy == "append":
-        return lambda _table: (_select(columns, query), [])
+        # By name over none of the target's rows: a column the model no longer has becomes null.
+        filled = f"SELECT * FROM {target} WHERE false UNION ALL BY NAME SELECT * FROM ({query})"
+        return lambda _table: (_select(columns, filled), [])
 
     def now(table: Table | None) -> tuple[str, Sequence[DataFile]]:
         if table is None:

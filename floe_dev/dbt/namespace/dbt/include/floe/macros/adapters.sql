@@ -60,3 +60,12 @@
 {% macro floe__copy_grants() -%}
   {{ return(False) }}
 {%- endmacro %}
+
+{% macro floe__get_catalog(information_schema, schemas) -%}
+  {{ return(run_query(adapter.documentation_query(information_schema.database, schemas | list))) }}
+{%- endmacro %}
+
+{% macro floe__get_catalog_relations(information_schema, relations) -%}
+  {%- set schemas = relations | map(attribute='schema') | unique | list -%}
+  {{ return(run_query(adapter.documentation_query(information_schema.database, schemas))) }}
+{%- endmacro %}

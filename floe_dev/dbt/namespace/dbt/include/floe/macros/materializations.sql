@@ -1,11 +1,8 @@
 {#- Tables are Iceberg tables of the attached catalog: DuckDB writes the files, the catalog commits them once. -#}
 
-{% macro floe__query(compiled_code, language, stage) %}
-  {#- The query whose rows are written: the model's SQL, or for a Python model a table in memory with its result. -#}
-  {%- if language == 'python' -%}
-    {%- call statement('floe_python', language='python') -%}
-      {{- duckdb__create_table_as(False, stage, compiled_code, 'python') }}
-    {%- endcall -%}
+{% macro floe__query(compiled_code, stage) %}
+  {#- The query whose rows are written: the model's SQL, or what a Python model left in memory. -#}
+  {%- if model['language'] == 'python' -%}
     {{ return('select * from ' ~ stage) }}
   {%- endif -%}
   {%- if config.get('contract').enforced -%}
@@ -26,7 +23,13 @@
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-  {%- set query = floe__query(compiled_code, model['language'], stage) -%}
+  {#- dbt lets only a materialization itself start a Python model. -#}
+  {%- if model['language'] == 'python' -%}
+    {%- call statement('floe_python', language='python') -%}
+      {{- duckdb__create_table_as(False, stage, compiled_code, 'python') }}
+    {%- endcall -%}
+  {%- endif -%}
+  {%- set query = floe__query(compiled_code, stage) -%}
   {%- do store_result('main', response=adapter.replace_table(target_relation, query, model)) -%}
   {%- do adapter.drop_stage(stage) -%}
 
@@ -44,7 +47,13 @@
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-  {%- set query = floe__query(compiled_code, model['language'], stage) -%}
+  {#- dbt lets only a materialization itself start a Python model. -#}
+  {%- if model['language'] == 'python' -%}
+    {%- call statement('floe_python', language='python') -%}
+      {{- duckdb__create_table_as(False, stage, compiled_code, 'python') }}
+    {%- endcall -%}
+  {%- endif -%}
+  {%- set query = floe__query(compiled_code, stage) -%}
   {%- if existing_relation is none or should_full_refresh() -%}
     {%- set response = adapter.replace_table(target_relation, query, model) -%}
   {%- else -%}
@@ -65,7 +74,7 @@
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-  {%- set query = floe__query(compiled_code, 'sql', none) -%}
+  {%- set query = floe__query(compiled_code, none) -%}
   {%- do store_result('main', response=adapter.replace_view(target_relation, query, model)) -%}
 
   {{ run_hooks(post_hooks, inside_transaction=True) }}

@@ -1,0 +1,1 @@
+"""The dbt adapter against a real catalog server."""
