@@ -131,7 +131,7 @@ class Session:
         return DagsterClient(status["urls"]["dagster"])
 
     def first_run_done(self) -> bool:
-        """Whether everything was materialized once in this project."""
+        """Whether a run of everything was carried through once in this project, whatever became of it."""
         from floe_dev.supervisor.client import first_run_done
 
         return first_run_done(self.root)
@@ -170,6 +170,8 @@ class Session:
         keys = [key for key in resolve(selection, assets) if key not in partitioned]
         run_id = client.launch(keys, {"floe/started_by": "floe"})
         if not wait:
+            if not selection:
+                self._finish_first_run()
             return RunResult(runId=run_id, status="running", seconds=0.0, url=client.run_url(run_id))
         step = f"run of {len(keys)} assets" if len(keys) != 1 else f"run of {keys[0]}"
         on_event(_step(step, "running"))
@@ -179,7 +181,8 @@ class Session:
             client.terminate(run_id)
             raise
         on_event(_step(step, "done" if result.status == "success" else "failed", seconds=result.seconds))
-        if not selection and result.status == "success":
+        if not selection and result.status != "canceled":
+            # Tried once, that is enough: what failed is told by every later `up`, which must not run it all again.
             self._finish_first_run()
         return result
 

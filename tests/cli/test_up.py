@@ -66,6 +66,10 @@ def test_the_life_of_a_project(project: Project) -> None:
     assert "log:" in first.stderr
     assert {item["name"]: item["rows"] for item in content["tables"]} == {"bronze.raw": 10, "bronze.other": 5}
 
+    # A second up does not run it all again.
+    again = json.loads(project.floe("up", "--json").stdout)
+    assert again["alreadyRunning"] is True
+
     # What failed did not stop the stack, and its mending is one command.
     (project.root / "FAIL").unlink()
     mended = project.floe("run", "--stale", "--json")
@@ -108,6 +112,19 @@ def test_a_later_up_tells_what_is_missing_and_makes_nothing(project: Project) ->
     assert "silver/new" in done.stdout
     assert "run --stale" in done.stdout
     assert "silver.new" not in done.stdout
+
+
+def test_detached_the_first_run_goes_on(project: Project) -> None:
+    done = project.floe("up", "--detach", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["run"]["status"] == "running"
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up:
+        tables = json.loads(project.floe("tables", "--json").stdout)["tables"]
+        if {item["name"] for item in tables} >= {"bronze.raw", "silver.last"}:
+            return
+        time.sleep(1)
+    raise AssertionError(tables)
 
 
 @pytest.mark.parametrize("seconds", [0.15, 1.0, 2.5, 5.0])

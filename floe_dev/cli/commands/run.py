@@ -52,8 +52,12 @@ def command(
         progress = "plain"
     title = f"floe run {' '.join(selection) if len(selection) < 4 else f'{len(selection)} assets'}".rstrip()
     view = make_progress(progress, output, title=title, environ=os.environ, tty=sys.stderr.isatty())
-    with view:
-        result = session.run(selection, view.event)
+    try:
+        with view:
+            result = session.run(selection, view.event)
+    except KeyboardInterrupt:
+        output.say("the run is canceled; what was committed before stays")
+        raise
     if progress not in ("json", "quiet") and not as_json:
         output.data(run_text(result, color=output.color, unicode=output.unicode))
     finish(
