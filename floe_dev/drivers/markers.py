@@ -52,7 +52,20 @@ def kill_marked(instance: str, *, grace_seconds: float = 0.0, spare: frozenset[i
                 signalled.add(pid)
         found.update(alive)
         time.sleep(0.02)
+    # A process that is ending loses its environment first and closes its sockets a moment later.
+    while any(_runs(pid) for pid in found) and time.monotonic() - started < grace_seconds + 6.0:
+        time.sleep(0.002)
     return sorted(found)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return False  # somebody else's by now
+    return not is_zombie(pid)
 
 
 def is_zombie(pid: int) -> bool:
