@@ -51,9 +51,10 @@ class Boot:
 
 def boot(layout: Layout, preload: Sequence[str]) -> Boot | None:
     """Become the project's supervisor; None where that cannot be: whoever started this process has been told."""
-    # The terminal this was started from may close, and its Ctrl-C is for whoever waits there.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The terminal this was started from may close, and its Ctrl-C is for whoever waits there. A handler, since what is
+    # ignored stays ignored in every child, and Dagster ends dbt with SIGINT.
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, _let_pass)
     starter = _starter()
     try:
         return _boot(layout, preload, starter)
@@ -64,6 +65,10 @@ def boot(layout: Layout, preload: Sequence[str]) -> Boot | None:
         message = {"kind": "error", "time": time.time(), "data": refused.to_json()}
         starter.sendall(json.dumps(message).encode() + b"\n")
         return None
+
+
+def _let_pass(_number: int, _frame: object) -> None:
+    """Do nothing."""
 
 
 def _boot(layout: Layout, preload: Sequence[str], starter: socket.socket | None) -> Boot | None:

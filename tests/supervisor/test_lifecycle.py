@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -204,3 +206,17 @@ def test_the_environment_of_who_asks_does_not_matter(stack: TinyStack, monkeypat
     assert stack.status() is not None
     stack.down()
     stack.assert_gone()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+def test_services_hear_ctrl_c_again(stack: TinyStack) -> None:
+    """What is ignored stays ignored in every child, and Dagster ends dbt with SIGINT."""
+    stack.declare(service("a"), service("b", fork_after="http.server"))
+    stack.up()
+    for name in ("a", "b"):
+        ignored = next(
+            line for line in Path(f"/proc/{stack.pid(name)}/status").read_text().splitlines() if "SigIgn" in line
+        )
+        mask = int(ignored.split()[1], 16)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            assert not mask & 1 << (number - 1), (name, number)
