@@ -63,7 +63,7 @@ def _command(command: click.Command, context: click.Context, level: int) -> str:
     rows = []
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and not record[0].endswith("--help"):
+        if record is not None and isinstance(parameter, click.Option) and not record[0].endswith("--help"):
             rows.append(f"| `{record[0].replace('|', chr(92) + '|')}` | {record[1].replace('|', chr(92) + '|')} |")
     if rows:
         lines += ["| Option | Meaning |", "|---|---|", *rows, ""]
