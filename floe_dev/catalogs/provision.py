@@ -104,10 +104,15 @@ def is_complete(root: CatalogConnection, namespaces: tuple[str, ...], layout: La
         connection = root.model_copy(update={"credential": principals[name]})
         try:
             token = fetch_token(connection)
-            status, answer = _http("GET", f"{root.uri}/v1/{_quote(root.warehouse)}/namespaces", token)
+            base = f"{root.uri}/v1/{_quote(root.warehouse)}/namespaces"
+            status, answer = _http("GET", base, token)
+            nested = [n for n in namespaces if "." in n]
+            # The list has the top level only; U+001F joins the parts of a nested name in a path.
+            found = [_http("GET", f"{base}/{_quote(n.replace('.', chr(31)))}", token)[0] for n in nested]
         except FloeError:
             return False
-        if status != 200 or not {(n,) for n in namespaces} <= {tuple(n) for n in answer.get("namespaces", [])}:
+        top = {(n,) for n in namespaces if "." not in n}
+        if status != 200 or not top <= {tuple(n) for n in answer.get("namespaces", [])} or set(found) - {200}:
             return False
     return True
 
@@ -240,7 +245,7 @@ def _namespaces(root: CatalogConnection, namespaces: tuple[str, ...], report: Pr
     """Created as the scoped principal, which so owns what it works with; root has no say over content."""
     credential = load_or_create_secrets(layout).principals[SERVICE_PRINCIPAL]
     token = fetch_token(root.model_copy(update={"credential": credential}))
-    for namespace in namespaces:
+    for namespace in _with_parents(namespaces):
         body = json.dumps({"namespace": namespace.split("."), "properties": {}}).encode()
         status, answer = _http("POST", f"{root.uri}/v1/{_quote(root.warehouse)}/namespaces", token, body, json_=True)
         if status == 409:
@@ -249,6 +254,12 @@ def _namespaces(root: CatalogConnection, namespaces: tuple[str, ...], report: Pr
             report.created.append(f"namespace {namespace}")
         else:
             raise _refused(root, f"namespace {namespace}", status, answer)
+
+
+def _with_parents(namespaces: tuple[str, ...]) -> list[str]:
+    """A catalog refuses `a.b` while there is no `a`."""
+    parts = [namespace.split(".") for namespace in namespaces]
+    return list(dict.fromkeys(".".join(p[: depth + 1]) for p in parts for depth in range(len(p))))
 
 
 def _management(root: CatalogConnection, token: str) -> PolarisDefaultApi:

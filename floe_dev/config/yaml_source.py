@@ -143,7 +143,7 @@ def _fix(problem: str, text: str, mark: yaml.Mark | None) -> str:
     lines = text.splitlines()
     if mark is not None and mark.line < len(lines) and "\t" in lines[mark.line][: mark.column + 1]:
         return "replace the tab by spaces"
-    if "single document" in problem:
+    if "another document" in problem:
         return "keep one document per file: remove the `---` line"
     if "twice" in problem:
         return "keep one of the two"
