@@ -121,7 +121,8 @@ def test_changed_columns_are_followed(shop: Shop, mode: str, columns: list[str],
 def test_microbatch_replaces_exactly_its_days(shop: Shop) -> None:
     shop.model(
         "raw",
-        "select range as id, timestamp '2024-01-01' + interval (range * 12) hour as made_at, '{{ var('v', 'a') }}' as v "
+        "select range as id, timestamp '2024-01-01' + interval (range * 12) hour as made_at, "
+        "'{{ var('v', 'a') }}' as v "
         "from range(8)",
         materialized="table",
         event_time="made_at",
