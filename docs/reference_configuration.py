@@ -1,4 +1,4 @@
-"""The configuration's reference and JSON Schemas, generated from the models: `python -m docs.reference_configuration`."""
+"""The configuration's reference and schemas, generated from the models: `python -m docs.reference_configuration`."""
 
 from __future__ import annotations
 
@@ -64,9 +64,8 @@ def _type(field: dict[str, Any]) -> str:
     if field.get("type") == "object":
         inner = field.get("additionalProperties")
         return f"mapping of name to {_type(inner)}" if isinstance(inner, dict) else "mapping"
-    return {"string": "text", "boolean": "true or false", "integer": "whole number"}.get(
-        field.get("type", ""), field.get("type", "anything")
-    )
+    kind = str(field.get("type", "anything"))
+    return {"string": "text", "boolean": "true or false", "integer": "whole number"}.get(kind, kind)
 
 
 def write() -> None:

@@ -22,22 +22,26 @@ class ServiceExtension(Model):
     port: int | None = Field(default=None, ge=1, le=65535, description="Preferred port on 127.0.0.1.")
     probe: Probe | None = Field(default=None, description="When the service counts as ready.")
     restart: RestartPolicy = Field(default=RestartPolicy(), description="What happens when it ends on its own.")
-    stop_grace_seconds: float = Field(default=5.0, ge=0)
+    stop_grace_seconds: float = Field(default=5.0, ge=0, description="Seconds between SIGTERM and SIGKILL.")
 
 
 class ServiceFile(Model):
     """One service in a stack file."""
 
     command: tuple[str, ...] = Field(default=(), description="Program and arguments; placeholders are filled in.")
-    environment: dict[str, str] = Field(default_factory=dict)
-    depends_on: tuple[str, ...] = ()
-    x_floe: ServiceExtension = Field(default=ServiceExtension(), alias="x-floe")
+    environment: dict[str, str] = Field(
+        default_factory=dict, description="Variables of the process; placeholders are filled in."
+    )
+    depends_on: tuple[str, ...] = Field(default=(), description="Services that have to be ready before.")
+    x_floe: ServiceExtension = Field(
+        default=ServiceExtension(), alias="x-floe", description="What Compose has no word for."
+    )
 
 
 class StackExtension(Model):
     """`x-floe` of the stack."""
 
-    description: str = ""
+    description: str = Field(default="", description="Shown where stacks are listed.")
     catalog: str | None = Field(default=None, description="The service that answers the catalog API.")
     provision: bool = Field(default=False, description="Create catalog, namespaces, principals and grants.")
 
@@ -45,9 +49,11 @@ class StackExtension(Model):
 class StackFile(Model):
     """A whole stack file."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
-    x_floe: StackExtension = Field(default=StackExtension(), alias="x-floe")
-    services: dict[str, ServiceFile] = Field(default_factory=dict)
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="Name of the stack.")
+    x_floe: StackExtension = Field(
+        default=StackExtension(), alias="x-floe", description="What Compose has no word for."
+    )
+    services: dict[str, ServiceFile] = Field(default_factory=dict, description="Services by name.")
 
 
 def stack_files(project_root: Path | None) -> dict[str, Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -23,84 +23,94 @@ class Transform(Model):
 class Observability(Model):
     """What is emitted."""
 
-    traces: bool = True
-    lineage: bool = True
+    traces: bool = Field(default=True, description="Emit OpenTelemetry traces.")
+    lineage: bool = Field(default=True, description="Emit OpenLineage events.")
 
 
 class DbtOrchestration(Model):
     """How dbt models become assets."""
 
-    manifest_path: str | None = None
-    select: str = "fqn:*"
-    exclude: str | None = None
+    manifest_path: str | None = Field(
+        default=None, description="The manifest, relative to floe.yaml; dbt's own target if absent."
+    )
+    select: str = Field(default="fqn:*", description="Models that become assets (dbt's selection syntax).")
+    exclude: str | None = Field(default=None, description="Models that do not.")
 
 
 class Partitions(Model):
     """A partitions definition that assets refer to by name."""
 
-    type: Literal["daily", "hourly", "weekly", "monthly", "static"]
-    start: str | None = None
-    end: str | None = None
-    timezone: str | None = None
-    keys: tuple[str, ...] = ()
+    type: Literal["daily", "hourly", "weekly", "monthly", "static"] = Field(
+        description="How the partitions are laid out."
+    )
+    start: str | None = Field(default=None, description="First partition (ISO date) of a time-based one.")
+    end: str | None = Field(default=None, description="End, exclusive; open if absent.")
+    timezone: str | None = Field(default=None, description="IANA name of the time zone; UTC if absent.")
+    keys: tuple[str, ...] = Field(default=(), description="The keys of a static one.")
 
 
 class AssetOptions(Model):
     """Options for a selection of assets."""
 
-    select: str
-    partitions: str | None = None
-    group: str | None = None
+    select: str = Field(description="The assets (Dagster's selection syntax).")
+    partitions: str | None = Field(default=None, description="A name below `partitions`.")
+    group: str | None = Field(default=None, description="The group they are shown in.")
 
 
 class Job(Model):
     """A job over a selection of assets (Dagster's selection syntax)."""
 
-    select: str = "*"
-    partitions: str | None = None
-    description: str | None = None
+    select: str = Field(default="*", description="The assets (Dagster's selection syntax).")
+    partitions: str | None = Field(default=None, description="A name below `partitions`.")
+    description: str | None = Field(default=None, description="Shown in the UI.")
 
 
 class Schedule(Model):
     """A cron schedule of a job."""
 
-    job: str
-    cron: str
-    timezone: str = "UTC"
-    enabled: bool = False
+    job: str = Field(description="A name below `jobs`.")
+    cron: str = Field(description="Cron expression, five fields.")
+    timezone: str = Field(default="UTC", description="IANA name of the time zone.")
+    enabled: bool = Field(default=False, description="Whether it runs from the start.")
 
 
 class Sensor(Model):
     """A sensor that starts a job."""
 
-    type: Literal["file", "snapshot", "run_status", "asset"]
-    job: str
-    path: str | None = None
-    table: str | None = None
-    assets: str | None = None
-    status: Literal["success", "failure", "started", "canceled"] | None = None
-    interval_seconds: Annotated[int, Field(ge=1)] = 30
-    enabled: bool = False
+    type: Literal["file", "snapshot", "run_status", "asset"] = Field(description="What it watches.")
+    job: str = Field(description="A name below `jobs`.")
+    path: str | None = Field(default=None, description="Folder that a `file` sensor watches.")
+    table: str | None = Field(default=None, description="Table that a `snapshot` sensor watches.")
+    assets: str | None = Field(default=None, description="Assets that an `asset` sensor watches.")
+    status: Literal["success", "failure", "started", "canceled"] | None = Field(
+        default=None, description="Outcome that a `run_status` sensor waits for."
+    )
+    interval_seconds: int = Field(default=30, ge=1, description="Seconds between two looks.")
+    enabled: bool = Field(default=False, description="Whether it runs from the start.")
 
 
 class Backfill(Model):
     """How a backfill of a selection runs."""
 
-    policy: Literal["single_run", "multi_run"] = "single_run"
-    max_partitions_per_run: int | None = Field(default=None, ge=1)
+    policy: Literal["single_run", "multi_run"] = Field(
+        default="single_run", description="All partitions in one run, or several."
+    )
+    max_partitions_per_run: int | None = Field(
+        default=None, ge=1, description="Largest number of partitions in one run."
+    )
 
 
 class Orchestration(Model):
     """Assets, jobs, schedules and sensors, by name."""
 
     asset_modules: tuple[str, ...] = Field(default=(), description="Python modules whose assets are loaded.")
-    dbt: DbtOrchestration = DbtOrchestration()
-    partitions: dict[str, Partitions] = Field(default_factory=dict)
-    assets: dict[str, AssetOptions] = Field(default_factory=dict)
-    jobs: dict[str, Job] = Field(default_factory=dict)
-    schedules: dict[str, Schedule] = Field(default_factory=dict)
-    sensors: dict[str, Sensor] = Field(default_factory=dict)
-    backfills: dict[str, Backfill] = Field(default_factory=dict)
+    dbt: DbtOrchestration = Field(default=DbtOrchestration(), description="How dbt models become assets.")
+    partitions: dict[str, Partitions] = Field(default_factory=dict, description="Partitions definitions by name.")
+    assets: dict[str, AssetOptions] = Field(default_factory=dict, description="Options for assets by name.")
+    jobs: dict[str, Job] = Field(default_factory=dict, description="Jobs by name.")
+    schedules: dict[str, Schedule] = Field(default_factory=dict, description="Schedules by name.")
+    sensors: dict[str, Sensor] = Field(default_factory=dict, description="Sensors by name.")
+    backfills: dict[str, Backfill] = Field(default_factory=dict, description="Backfill policies by name.")
 
 
 class FloeSpec(Model):
@@ -111,12 +121,14 @@ class FloeSpec(Model):
     storage: str = Field(default="default", description="A name below `storage` in platform.yaml.")
     catalog: str = Field(default="default", description="A name below `catalogs` in platform.yaml.")
     compute: str = Field(default="default", description="A name below `compute` in platform.yaml.")
-    transforms: tuple[Transform, ...] = ()
-    governance: dict[str, Any] = Field(default_factory=dict)
-    observability: Observability = Observability()
-    orchestration: Orchestration = Orchestration()
-    service_account: str | None = None
-    principal_role: str | None = None
+    transforms: tuple[Transform, ...] = Field(default=(), description="Transformation projects, in order.")
+    governance: dict[str, Any] = Field(default_factory=dict, description="Free-form; passed on as it is.")
+    observability: Observability = Field(default=Observability(), description="What the project emits.")
+    orchestration: Orchestration = Field(default=Orchestration(), description="Assets, jobs, schedules and sensors.")
+    service_account: str | None = Field(default=None, description="Account that runs the project in production.")
+    principal_role: str | None = Field(
+        default=None, description="The catalog's principal role of the project in production."
+    )
 
 
 class Project(Model):

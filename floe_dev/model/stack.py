@@ -23,11 +23,16 @@ class Probe(Model):
     Without a path a TCP connection is enough.
     """
 
-    path: str | None = "/"
-    status: int = 200
-    expect: str | None = None
-    #: Header whose value must be this stack's instance id, so that another project's service is never taken for ours.
-    instance_header: str | None = None
+    path: str | None = Field(default="/", description="Path of the GET; a TCP connection is enough where it is null.")
+    status: int = Field(default=200, description="HTTP status of a ready service.")
+    expect: str | None = Field(default=None, description="Text that the answer has to contain.")
+    instance_header: str | None = Field(
+        default=None,
+        description=(
+            "Header whose value must be this stack's instance id, "
+            "so that another project's service is never taken for ours."
+        ),
+    )
 
 
 class RestartPolicy(Model):
@@ -37,11 +42,11 @@ class RestartPolicy(Model):
     `window_seconds` it is given up.
     """
 
-    enabled: bool = True
-    delay_seconds: float = 0.25
-    max_delay_seconds: float = 10.0
-    max_restarts: int = 8
-    window_seconds: float = 120.0
+    enabled: bool = Field(default=True, description="Whether it is started again.")
+    delay_seconds: float = Field(default=0.25, description="Seconds before the first restart.")
+    max_delay_seconds: float = Field(default=10.0, description="Longest delay in seconds.")
+    max_restarts: int = Field(default=8, description="Restarts within the window before it is given up.")
+    window_seconds: float = Field(default=120.0, description="Length of the window in seconds.")
 
 
 class Service(Model):
