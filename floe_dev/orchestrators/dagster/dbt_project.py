@@ -42,7 +42,7 @@ class FloeDbtCliResource(DbtCliResource):
     """
 
     @property
-    def _cli_version(self) -> Version:  # type: ignore[override]
+    def _cli_version(self) -> Version:
         return Version(importlib.metadata.version("dbt-core"))
 
     def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override] # noqa: ARG002
@@ -67,7 +67,7 @@ def dagster_dbt_project(project: Project) -> DbtProject | None:
 
 def dbt_resource(dbt_project: DbtProject) -> FloeDbtCliResource:
     """The dbt of the running environment on `dbt_project`."""
-    return FloeDbtCliResource(project_dir=dbt_project, dbt_executable=dbt_executable())
+    return FloeDbtCliResource(project_dir=dbt_project, dbt_executable=dbt_executable())  # type: ignore[arg-type] # read by a validator
 
 
 def _profiles_dir(project: Project, folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -51,7 +52,9 @@ def asset_modules(project: Project) -> list[ModuleType]:
 
 
 def _module_definitions(module: ModuleType) -> dg.Definitions:
-    return dg.load_definitions_from_modules([module])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.load_definitions_from_modules([module])
 
 
 def _import(name: str, project: Project) -> ModuleType:

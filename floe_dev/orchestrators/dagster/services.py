@@ -45,7 +45,7 @@ def dagster_services(
         Service(
             name=CODE,
             command=(
-                *("{python}", "-m", "dagster", "api", "grpc", "--host", _HOST, "--port", "{port}"),
+                *("{python}", "-m", "floe_dev.orchestrators.dagster.code_server", "--host", _HOST, "--port", "{port}"),
                 *("--location-name", LOCATION, "--working-directory", "{root}"),
                 *target,
                 *("--use-python-environment-entry-point", "--lazy-load-user-code", "--log-level", "warning"),
@@ -92,6 +92,8 @@ def prepare_home(layout: Layout, ports: dict[str, int]) -> None:
     """Write DAGSTER_HOME: telemetry off, storage inside `.floe/`, the one code location; raises OSError."""
     instance: dict[str, Any] = {
         "telemetry": {"enabled": False},
+        # The queue's daemon looks every five seconds; one person's runs need no queue.
+        "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
         "run_launcher": {"module": "floe_dev.orchestrators.dagster.launcher", "class": "ForkRunLauncher"},
     }
     write_private(layout.dagster_home / "dagster.yaml", yaml.safe_dump(instance))

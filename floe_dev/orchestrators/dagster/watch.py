@@ -1,0 +1,83 @@
+"""Which files a project's definitions are made from, and whether they changed since the last look."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from floe_dev.config.private import write_private
+from floe_dev.errors import FloeError
+
+_SUFFIXES = (".py", ".sql", ".yml", ".yaml", ".csv", ".md", ".toml")
+#: What is not the project's own, or is written by the tools that run it.
+_SKIPPED = {"target", "logs", "__pycache__", "node_modules", "build", "dist"}
+#: A look costs the processor this share of its time at most, however large the project is.
+_LOAD = 0.02
+_SHORTEST_SECONDS = 0.3
+
+
+class Watch:
+    """Compares paths, sizes and modification times; it needs no events of the operating system and works everywhere."""
+
+    def __init__(self, root: Path) -> None:
+        """The project as it is now counts as seen."""
+        self.root = root
+        self.interval_seconds = _SHORTEST_SECONDS
+        self._seen = self._look()
+
+    def changed(self) -> bool:
+        """Whether something changed since this was last asked."""
+        now = self._look()
+        if now == self._seen:
+            return False
+        self._seen = now
+        return True
+
+    def _look(self) -> str:
+        began = time.perf_counter()
+        digest = hashlib.blake2b()
+        for path, stat in _files(str(self.root)):
+            digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        self.interval_seconds = max(_SHORTEST_SECONDS, (time.perf_counter() - began) / _LOAD)
+        return digest.hexdigest()
+
+
+def report_file(root: Path) -> Path:
+    """Where a save that does not load is told; not there while all is well."""
+    return root / ".floe" / "dagster" / "reload-error.json"
+
+
+def write_report(root: Path, error: BaseException | None) -> None:
+    """Keep why the project's files do not load, or forget it."""
+    file = report_file(root)
+    if error is None:
+        file.unlink(missing_ok=True)
+        return
+    cause: BaseException = error
+    while (inner := cause.__cause__ or cause.__context__) is not None and not isinstance(cause, FloeError):
+        cause = inner
+    told: dict[str, Any] = (
+        cause.to_json() if isinstance(cause, FloeError) else {"what": f"{type(cause).__name__}: {cause}"}
+    )
+    write_private(file, json.dumps({**told, "time": time.time()}))
+
+
+def _files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        if entry.name.startswith("."):
+            continue
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in _SKIPPED and not os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):  # noqa: PTH110, PTH118
+                    yield from _files(entry.path)
+            elif entry.name.endswith(_SUFFIXES):
+                yield entry.path, entry.stat()
+        except OSError:
+            continue
