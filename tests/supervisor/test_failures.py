@@ -300,3 +300,22 @@ def test_nonsense_on_the_socket_harms_nobody(stack: TinyStack) -> None:
             connection.sendall(b"x" * (3 << 20))
     assert stack.status() is not None
     assert is_held(stack.layout)
+
+
+def test_stacks_that_start_together_never_choose_the_same_port(stack: TinyStack) -> None:
+    port = free_port()
+    stacks = [TinyStack(stack.root.with_name(f"stack {number}")) for number in range(3)]
+    for each in stacks:
+        each.root.mkdir()
+        each.declare(service("a", "--delay", "1", port=port))
+    try:
+        starts = [start_elsewhere(each.root) for each in stacks]
+        said = [start.communicate(timeout=60)[0].decode() for start in starts]
+        assert [text.splitlines()[-1].strip() for text in said] == ["ready"] * 3
+        assert len({each.port("a") for each in stacks}) == 3
+        for each in stacks:
+            assert int(fetch(each.port("a"))) == each.pid("a")
+    finally:
+        for each in stacks:
+            each.down()
+            each.clean()

@@ -16,11 +16,16 @@ from floe_dev.config.bundled import bundled
 from floe_dev.drivers.ports import is_free
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.status import Event, ServiceState
-from tests.drivers.helpers import eventually
+from tests.drivers.helpers import eventually, free_port
 from tests.supervisor.helpers import TinyStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 SERVICES = {"catalog", "dagster-code", "dagster-webserver", "dagster-daemon"}
+
+
+def some_ports() -> tuple[tuple[str, int], ...]:
+    """Ports of this test's own: stacks elsewhere on this machine use the preferred ones."""
+    return tuple((name, free_port()) for name in ("catalog", "dagster-code", "dagster-webserver"))
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ def _all_ready(stack: TinyStack) -> bool:
 
 
 def test_the_stack_comes_up_survives_kills_and_ends(shop: TinyStack) -> None:
-    cold = shop.up(timeout_seconds=300)
+    cold = shop.up(timeout_seconds=300, ports=some_ports())
     status = shop.status()
     assert status is not None
     assert status.ready
@@ -97,7 +102,7 @@ def test_a_dbt_project_that_does_not_parse_ends_the_start(shop: TinyStack) -> No
     model = shop.root / "dbt" / "models" / "marts" / "orders.sql"
     model.write_text("select * from {{ ref('no_such_model') }}\n")
     with pytest.raises(FloeError) as failed:
-        shop.up(timeout_seconds=300)
+        shop.up(timeout_seconds=300, ports=some_ports())
     assert failed.value.code is Code.DBT_PARSE_FAILED
     assert "no_such_model" in str(failed.value)
     shop.assert_gone()
