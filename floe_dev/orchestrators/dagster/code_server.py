@@ -18,6 +18,7 @@ from typing import Any
 
 from dagster._grpc import server as dagster_server
 from dagster._grpc.__generated__ import dagster_api_pb2
+from dagster_dbt.dbt_manifest import read_manifest_path
 
 from floe_dev.orchestrators.dagster.watch import Watch, write_report
 
@@ -49,6 +50,8 @@ class ReloadingApiServer(dagster_server.DagsterApiServer):
         with self._floe_lock:
             watch = self._floe_watch
             modules = _forget_modules(watch.root) if watch is not None else {}
+            # dagster-dbt keeps each manifest it has read for the life of the process.
+            read_manifest_path.cache_clear()
             try:
                 loaded = dagster_server.LoadedRepositories(
                     self._loadable_target_origin,
