@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 
 from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.markers import kill_marked
-from floe_dev.drivers.ports import choose
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Service
 from floe_dev.supervisor.hub import Hub
 from floe_dev.supervisor.plan import Plan, Step
-from floe_dev.supervisor.ports import one_at_a_time, ports_of_others
+from floe_dev.supervisor.ports import PortClaims
 from floe_dev.supervisor.runner import RunContext, ServiceRunner
 from floe_dev.supervisor.state import StackState, save_state
 
@@ -39,6 +38,8 @@ class Supervisor:
     wanted_ports: Mapping[str, int] = field(default_factory=dict)
     fork_client: ForkClient | None = None
     runners: dict[str, ServiceRunner] = field(default_factory=dict)
+    #: Held for as long as this process lives.
+    port_claims: PortClaims | None = None
 
     async def start(self) -> None:
         """Bring everything up; raises the first FloeError, or 2102 once the shared deadline is over."""
@@ -77,24 +78,21 @@ class Supervisor:
 
     def choose_ports(self) -> None:
         """Give every service its port: the remembered one, else the wanted one, else a free one, and tell."""
-        with one_at_a_time():
-            others = ports_of_others(self.layout.root)
-            ports: dict[str, int] = {}
-            for service in self.plan.services:
-                if service.port is None:
-                    continue
-                wanted = self.wanted_ports.get(service.name) or self.state.ports.get(service.name, service.port)
-                choice = choose(wanted, avoid=frozenset({*ports.values(), *others}))
-                ports[service.name] = choice.port
-                if choice.taken is not None:
-                    holder = choice.holder
-                    if choice.taken in others:
-                        holder = f"the stack in {others[choice.taken]}"
-                    why = f"is held by {holder}" if holder else "is taken"
-                    self.hub.notice(f"port {choice.taken} {why}: {service.name} listens on {choice.port} instead")
-            self.ports.update(ports)
-            self.state = self.state.model_copy(update={"ports": ports})
-            save_state(self.layout, self.state)
+        claims = PortClaims(self.layout.root)
+        ports: dict[str, int] = {}
+        for service in self.plan.services:
+            if service.port is None:
+                continue
+            wanted = self.wanted_ports.get(service.name) or self.state.ports.get(service.name, service.port)
+            choice = claims.choose(wanted)
+            ports[service.name] = choice.port
+            if choice.taken is not None:
+                why = f"is held by {choice.holder}" if choice.holder else "is taken"
+                self.hub.notice(f"port {choice.taken} {why}: {service.name} listens on {choice.port} instead")
+        self.port_claims = claims
+        self.ports.update(ports)
+        self.state = self.state.model_copy(update={"ports": ports})
+        save_state(self.layout, self.state)
 
     async def _node(self, node: Service | Step, done: dict[str, asyncio.Event]) -> None:
         for needed in node.depends_on:
