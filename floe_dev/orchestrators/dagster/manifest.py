@@ -21,8 +21,10 @@ _LINE = re.compile(r"\bline (\d+)")
 
 
 def dbt_executable() -> str:
-    """The dbt of the running environment, whatever PATH says."""
-    return str(Path(sys.executable).parent / "dbt")
+    """The dbt of the running environment, whatever PATH says; by way of the fork server where it is installed."""
+    folder = Path(sys.executable).parent
+    forked = folder / "floe-dbt"
+    return str(forked if forked.is_file() else folder / "dbt")
 
 
 def manifest_path(project: Project) -> Path:
