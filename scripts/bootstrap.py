@@ -1,7 +1,7 @@
 """Make `.venv` with floe in it: the set-up behind `make up` and `make test`.
 
-Needs nothing but a Python (3.8 or newer, to be able to say what is missing; hence the quoted annotations). Uses uv where
-it is installed, else venv and pip. A second run finds everything in place and does nothing.
+Needs nothing but a Python (3.8 or newer, to be able to say what is missing; hence the quoted annotations).
+Uses uv where it is installed, else venv and pip. A second run finds everything in place and does nothing.
 """
 
 import argparse
