@@ -6,6 +6,7 @@ connection, under its namespace, and its definition in the catalog, where other 
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 DIALECT = "duckdb"
 #: The in-memory database's name in DuckDB.
 MEMORY = "memory"
+_SCHEMA_LOCK = threading.Lock()
 
 
 def hydrate_views(database: duckdb.DuckDBPyConnection, connection: CatalogConnection) -> list[str]:
@@ -58,8 +60,18 @@ def duckdb_sql(view: TableInfo) -> str | None:
 
 def create_view(database: duckdb.DuckDBPyConnection, schema: str, name: str, sql: str) -> None:
     """CREATE OR REPLACE VIEW in the in-memory database; raises duckdb.Error."""
-    database.execute(f"CREATE SCHEMA IF NOT EXISTS {MEMORY}.{identifier(schema)}")
+    create_memory_schema(database, schema)
     database.execute(f"CREATE OR REPLACE VIEW {MEMORY}.{identifier(schema)}.{identifier(name)} AS {sql}")
+
+
+def create_memory_schema(database: Any, schema: str) -> None:
+    """CREATE SCHEMA IF NOT EXISTS in the in-memory database; raises duckdb.Error.
+
+    Two threads of one dbt at the same moment get "write-write conflict on create" from DuckDB in spite of the IF NOT
+    EXISTS: they take turns.
+    """
+    with _SCHEMA_LOCK:
+        database.execute(f"CREATE SCHEMA IF NOT EXISTS {MEMORY}.{identifier(schema)}")
 
 
 def store_view(

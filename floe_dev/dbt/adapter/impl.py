@@ -19,7 +19,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id
 
 from floe_dev.catalogs.client import CatalogClient, escape_namespace
-from floe_dev.compute.views import MEMORY, create_view, drop_view, identifier, store_view
+from floe_dev.compute.views import MEMORY, create_memory_schema, create_view, drop_view, identifier, store_view
 from floe_dev.dbt.adapter.connections import FloeConnectionManager
 from floe_dev.dbt.adapter.stamp import snapshot_properties
 
@@ -218,7 +218,7 @@ class FloeAdapter(DuckDBAdapter):
         if not self.check_schema_exists(str(relation.database), str(relation.schema)):
             self._iceberg.create_namespace_if_not_exists(self._namespace(relation))
         if relation.database == MEMORY:
-            self._cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {MEMORY}.{identifier(str(relation.schema))}")
+            create_memory_schema(self._cursor(), str(relation.schema))
 
     def drop_schema(self, relation: BaseRelation) -> None:
         """Drop the namespace with its tables and views."""
