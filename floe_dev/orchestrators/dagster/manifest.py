@@ -93,7 +93,7 @@ def parse_error(folder: Path, output: str) -> FloeError:
     """Dbt's own words as a FloeError, with the file and line where dbt names them."""
     lines = [re.sub(r"^\d\d:\d\d:\d\d\s+", "", line).rstrip() for line in output.splitlines()]
     lines = [line for line in lines if line.strip() and line.strip() != "Encountered an error:"]
-    what = next((line.strip() for line in lines if "Error" in line), "dbt parse failed")
+    what = _message(lines)
     where: Where | None = None
     for line in lines:
         for match in _LOCATION.finditer(line):
@@ -111,6 +111,19 @@ def parse_error(folder: Path, output: str) -> FloeError:
         fix="mend the file named above; `floe exec -- dbt parse` checks it",
         where=where or Where(folder / "dbt_project.yml"),
     )
+
+
+def _message(lines: list[str]) -> str:
+    """The kind of error and its first sentence: dbt writes them on lines of their own, the second one indented."""
+    start = next((index for index, line in enumerate(lines) if "Error" in line), None)
+    if start is None:
+        return lines[-1].strip() if lines else "dbt parse failed"
+    told = [lines[start].strip()]
+    for line in lines[start + 1 : start + 3]:
+        if not line.startswith(" "):
+            break
+        told.append(line.strip())
+    return told[0] if len(told) == 1 else f"{told[0].rstrip(':')}: {' '.join(told[1:])}"
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
