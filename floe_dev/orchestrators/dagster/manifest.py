@@ -97,8 +97,8 @@ def parse_error(folder: Path, output: str) -> FloeError:
     where: Where | None = None
     for line in lines:
         for match in _LOCATION.finditer(line):
-            file = folder / match.group(1)
-            if where is None and file.is_file():
+            file = _named_file(folder, match.group(1))
+            if where is None and file is not None:
                 where = Where(file)
     number = next((int(m.group(1)) for line in lines if (m := _LINE.search(line))), None)
     if where is not None and number is not None:
@@ -111,6 +111,14 @@ def parse_error(folder: Path, output: str) -> FloeError:
         fix="mend the file named above; `floe exec -- dbt parse` checks it",
         where=where or Where(folder / "dbt_project.yml"),
     )
+
+
+def _named_file(folder: Path, name: str) -> Path | None:
+    """The file dbt means: it names models from the project's folder, but YAML files from the folder of their kind."""
+    for base in (folder, *sorted(path for path in folder.iterdir() if path.is_dir() and path.name not in _SKIPPED)):
+        if (base / name).is_file():
+            return base / name
+    return None
 
 
 def _message(lines: list[str]) -> str:
