@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from pyiceberg.catalog import load_catalog
 
 from floe_dev.config.connection import connection_from_platform
 from floe_dev.config.credentials import load_secrets
 from floe_dev.config.project import load_project
+from floe_dev.drivers import forkserver
+from floe_dev.orchestrators.dagster.launcher import PID_TAG
 from floe_dev.orchestrators.dagster.watch import report_file
 from tests.dagster.conftest import Stack
 
@@ -142,6 +147,42 @@ def test_a_model_that_does_not_parse_is_told_with_its_file(stack: Stack, edited:
     assert "nothing_of_that_name" in told["why"]
     assert told["where"]["file"].endswith("hot.sql")
     assert keys(stack) == TABLES | VIEWS
+
+
+SLOW = """
+
+@dg.asset(key=["gold", "slow"])
+def slow() -> pa.Table:
+    import time
+
+    time.sleep(120)
+    return pa.table({"a": [1]})
+"""
+
+
+def begin_slow_run(stack: Stack, edit: Callable[[str, str], Path]) -> tuple[str, int]:
+    edit("shop/assets.py", (stack.root / "shop" / "assets.py").read_text() + SLOW)
+    wait_until(lambda: "gold/slow" in keys(stack))
+    run_id = stack.dagster.launch(["gold/slow"])
+    wait_until(lambda: stack.dagster.run_status(run_id) == "STARTED")
+    question = "query Tags($id: ID!) { runOrError(runId: $id) { ... on Run { tags { key value } } } }"
+    tags = {tag["key"]: tag["value"] for tag in stack.dagster.query(question, id=run_id)["runOrError"]["tags"]}
+    return run_id, int(tags[PID_TAG])
+
+
+@pytest.mark.skipif(not forkserver.supported(), reason="runs are forked on Linux only")
+def test_a_killed_run_is_a_failed_run(stack: Stack, edited: Callable[[str, str], Path]) -> None:
+    run_id, pid = begin_slow_run(stack, edited)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: stack.dagster.run_status(run_id) == "FAILURE", 20)
+
+
+@pytest.mark.skipif(not forkserver.supported(), reason="runs are forked on Linux only")
+def test_a_run_can_be_cancelled(stack: Stack, edited: Callable[[str, str], Path]) -> None:
+    run_id, pid = begin_slow_run(stack, edited)
+    stack.dagster.terminate(run_id)
+    wait_until(lambda: stack.dagster.run_status(run_id) == "CANCELED", 20)
+    wait_until(lambda: not psutil.pid_exists(pid), 20)
 
 
 def test_dagster_never_has_the_secret(stack: Stack) -> None:
