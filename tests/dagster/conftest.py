@@ -44,6 +44,12 @@ class Stack:
         assert status is not None
         return DagsterClient(status.urls["dagster"])
 
+    def dagster_checks(self) -> set[str]:
+        """The names of every asset check."""
+        nodes = self.dagster.query("{ assetNodes { assetChecksOrError { ... on AssetChecks { checks { name } } } } }")
+        found = (node["assetChecksOrError"].get("checks") or () for node in nodes["assetNodes"])
+        return {check["name"] for checks in found for check in checks}
+
 
 def copy_sample(folder: Path) -> Path:
     """The sample project in a folder of its own, with a name that is hard on careless code."""

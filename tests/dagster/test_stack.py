@@ -125,6 +125,17 @@ def test_a_failing_model_is_named_with_its_reason_and_changes_nothing(
     assert stack.floe("sql", "select count(*) from gold.metrics").returncode == 0
 
 
+def test_a_failing_test_is_told_once_under_its_asset(stack: Stack, edited: Callable[[str, str], Path]) -> None:
+    edited("dbt/tests/always_wrong.sql", "select 1 as wrong from {{ ref('customer_lifetime') }} limit 1\n")
+    wait_until(lambda: "always_wrong" in stack.dagster_checks())
+    done = stack.floe("run", "gold/customer_lifetime", "--json")
+    assert done.returncode == 7, done.stderr
+    failed = json.loads(done.stdout)["failed"]
+    assert [failure["asset"] for failure in failed] == ["gold/customer_lifetime: check always_wrong"]
+    assert "Got 1 result" in failed[0]["why"]
+    assert Path(failed[0]["log"]).is_file()
+
+
 def test_a_change_of_python_is_live_and_a_broken_save_keeps_the_last_good_graph(
     stack: Stack, edited: Callable[[str, str], Path]
 ) -> None:
@@ -137,6 +148,9 @@ def test_a_change_of_python_is_live_and_a_broken_save_keeps_the_last_good_graph(
     wait_until(report_file(stack.root).exists)
     assert "SyntaxError" in json.loads(report_file(stack.root).read_text())["what"]
     assert "gold/fresh" in keys(stack)
+    shown = stack.floe("status")
+    assert shown.returncode == 0
+    assert "SyntaxError" in shown.stdout
 
 
 def test_a_model_that_does_not_parse_is_told_with_its_file(stack: Stack, edited: Callable[[str, str], Path]) -> None:

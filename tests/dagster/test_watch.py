@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from floe_dev.errors import Code, FloeError, Where
-from floe_dev.orchestrators.dagster.watch import Watch, report_file, write_report
+from floe_dev.orchestrators.dagster.watch import Watch, read_report, report_file, report_text, write_report
 
 
 def test_changes_of_the_projects_files_are_seen_once(tmp_path: Path) -> None:
@@ -50,6 +50,9 @@ def test_the_report_tells_the_error_until_all_is_well(tmp_path: Path) -> None:
     told = json.loads(report_file(tmp_path).read_text())
     assert told["code"] == "FLOE4001"
     assert told["where"]["line"] == 3
+    assert read_report(tmp_path) == told
+    assert "a.sql:3" in report_text(told)
     write_report(tmp_path, None)
     assert not report_file(tmp_path).exists()
+    assert read_report(tmp_path) is None
     write_report(tmp_path, None)

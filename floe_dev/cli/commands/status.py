@@ -47,12 +47,15 @@ def exit_code(status: dict[str, Any] | None) -> ExitCode:
 
 def _show(output: Output, root: Path, status: dict[str, Any] | None, as_json: bool) -> None:
     from floe_dev.cli.render.status import overall, status_text
+    from floe_dev.orchestrators.dagster.watch import read_report, report_text
 
     if as_json:
         if status is None:
             output.document({"project": str(root), "running": False, "state": "stopped", "services": []})
         else:
-            output.document({**status, "running": True, "state": overall(status)})
+            told = read_report(root)
+            more = {"reload_error": told} if told else {}
+            output.document({**status, "running": True, "state": overall(status), **more})
         return
     if status is None:
         from floe_dev.cli.render.style import state_text
@@ -61,6 +64,8 @@ def _show(output: Output, root: Path, status: dict[str, Any] | None, as_json: bo
         output.say(f"start it with: {floe_command('up', project=root)}")
         return
     output.data(status_text(status, color=output.color, unicode=output.unicode, width=output.width))
+    if (told := read_report(root)) is not None:
+        output.data(report_text(told))
 
 
 def _watch(output: Output, root: Path, as_json: bool) -> int:

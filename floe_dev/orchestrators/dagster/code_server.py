@@ -37,6 +37,8 @@ class ReloadingApiServer(dagster_server.DagsterApiServer):
         self._floe_watch = Watch(Path(root)) if root else None
         super().__init__(*args, **kwargs)
         if self._floe_watch is not None:
+            if self._loaded_repositories is not None:
+                write_report(self._floe_watch.root, None)
             threading.Thread(target=self._follow, name="floe-watch", daemon=True).start()
 
     def ReloadCode(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - gRPC's name

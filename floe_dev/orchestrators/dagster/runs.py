@@ -22,6 +22,8 @@ _DURATION = "Execution Duration"
 _ROWS = "dagster/row_count"
 _DBT_FAILED = {"error", "fail", "runtime error"}
 _WHY_LINES = 12
+#: Between an asset and the check of it that failed.
+_CHECK = ": check "
 
 
 def follow(client: DagsterClient, run_id: str, layout: Layout, on_event: OnEvent) -> RunResult:
@@ -81,8 +83,14 @@ class _Watch:
     def result(self, status: str, url: str, layout: Layout) -> RunResult:
         """What became of every planned asset; dbt's own results say which of its nodes failed and why."""
         skipped_by_dbt = set()
+        checks = {key.partition(_CHECK)[2]: key for key in self.failures if _CHECK in key}
         for node in dbt_results(layout, self.run_id):
             if node.status in _DBT_FAILED:
+                check = checks.get(_test_name(node.name) or "")
+                if check is not None:
+                    # Told once, under the asset it belongs to, in dbt's words.
+                    self.failures[check] = AssetFailure(asset=check, why=node.message, log=str(node.log))
+                    continue
                 known = self.failures.get(node.name)
                 if known is None or known.log is None:
                     self.failures[node.name] = AssetFailure(asset=node.name, why=node.message, log=str(node.log))
@@ -125,7 +133,7 @@ class _Watch:
         if evaluation["success"]:
             return
         asset = "/".join((evaluation.get("assetKey") or {}).get("path") or ())
-        name = f"{asset}: check {evaluation['checkName']}"
+        name = f"{asset}{_CHECK}{evaluation['checkName']}"
         if evaluation["severity"] == "WARN":
             self.on_event(Event(kind="notice", time=at, data={"text": f"{name} warns: {_described(evaluation)}"}))
         else:
@@ -178,6 +186,12 @@ def _node_name(item: dict[str, Any]) -> str:
     if kind in ("model", "seed", "snapshot") and len(relation) >= 2:
         return "/".join(relation[-2:])
     return f"{kind} {name}"
+
+
+def _test_name(node: str) -> str | None:
+    """A dbt test's name, which is its check's too, from `test NAME.HASH` or `test NAME`; None for other nodes."""
+    kind, _, name = node.partition(" ")
+    return name.partition(".")[0] if kind == "test" else None
 
 
 def _key(event: dict[str, Any]) -> str:

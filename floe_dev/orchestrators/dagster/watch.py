@@ -67,6 +67,25 @@ def write_report(root: Path, error: BaseException | None) -> None:
     write_private(file, json.dumps({**told, "time": time.time()}))
 
 
+def read_report(root: Path) -> dict[str, Any] | None:
+    """Why the project's last save does not load; None while all is well."""
+    try:
+        told: dict[str, Any] = json.loads(report_file(root).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told
+
+
+def report_text(told: dict[str, Any]) -> str:
+    """The report in a few lines."""
+    where = told.get("where") or {}
+    place = str(where.get("file") or "") + (f":{where['line']}" if where.get("line") else "")
+    lines = ["the last save does not load; Dagster shows the graph from before it", f"  {told.get('what')}"]
+    lines += [f"  why: {told['why']}"] if told.get("why") else []
+    lines += [f"  at: {place}"] if place else []
+    return "\n".join(lines)
+
+
 def _files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
