@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ def run_statements(
     with _translated(connection):
         statements = connection.extract_statements(text)
         for statement in statements:
-            connection.execute(statement)
+            _execute(connection, statement)
             columns = [str(item[0]) for item in connection.description or ()]
             if columns in (["Count"], ["Success"]) and statement.expected_result_type != _ROWS_ONLY:
                 _tell_change(connection, output)
@@ -201,6 +202,24 @@ def _tell_change(connection: duckdb.DuckDBPyConnection, output: Output) -> None:
     row = connection.fetchone() if connection.description else None
     if row and isinstance(row[0], int) and not isinstance(row[0], bool):
         output.say(count_text(row[0], "row"))
+
+
+def _execute(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> None:
+    """Run the statement so that Ctrl-C ends it at once.
+
+    Python's signals are only seen between two of DuckDB's tasks when the main thread is inside DuckDB, which on a busy
+    machine may be minutes. So another thread runs it, and this one waits where it hears the signal.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="floe-sql") as pool:
+        running = pool.submit(connection.execute, statement)
+        try:
+            running.result()
+        except KeyboardInterrupt:
+            # Once may be too early: a statement that is still being bound would forget it.
+            while not running.done():
+                connection.interrupt()
+                wait([running], timeout=0.05)
+            raise
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
+
+from floe_dev.model.layout import Layout
+from floe_dev.supervisor.paths import new_instance
+from floe_dev.supervisor.state import StackState, load_state, prepare_state_dir, save_state
 
 FLOE_YAML = """\
 name: tiny
@@ -79,8 +84,18 @@ defs = dg.Definitions(assets=[raw, other, clean, last], executor=dg.in_process_e
 
 
 def make_tiny(root: Path) -> Path:
-    """Write the project into `root` and return it."""
+    """Write the project into `root` and return it.
+
+    It remembers ports of its own, so that it keeps them across a restart while other stacks come and go.
+    """
     root.mkdir(parents=True, exist_ok=True)
+    layout = Layout(root)
+    if load_state(layout) is None:
+        prepare_state_dir(layout)
+        # Below the range that the system hands out for outgoing connections.
+        services = ("catalog", "dagster-code", "dagster-webserver")
+        ports = {service: secrets.randbelow(10_000) + 20_000 for service in services}
+        save_state(layout, StackState(instance=new_instance(root), stack="embedded", ports=ports))
     (root / "floe.yaml").write_text(FLOE_YAML)
     (root / "platform.yaml").write_text(PLATFORM_YAML)
     (root / "definitions.py").write_text(DEFINITIONS)
