@@ -13,6 +13,7 @@ from pathlib import Path
 from floe_dev.config.credentials import SERVICE_PRINCIPAL, StackSecrets, load_or_create_secrets, load_secrets
 from floe_dev.config.overlay import remove_overlay, write_overlay
 from floe_dev.drivers.forkclient import ForkClient
+from floe_dev.drivers.forkrequest import SOCKET_VARIABLE
 from floe_dev.drivers.markers import MARKER
 from floe_dev.drivers.ports import LOOPBACK
 from floe_dev.model.connection import CatalogConnection
@@ -23,6 +24,7 @@ from floe_dev.orchestrators.dagster import manifest, storage
 from floe_dev.orchestrators.dagster import services as dagster
 from floe_dev.supervisor import provisioning
 from floe_dev.supervisor.child import run_in_child
+from floe_dev.supervisor.paths import socket_path
 from floe_dev.supervisor.plan import Plan, Step
 
 #: Set for every child: no usage data leaves the machine, output is not held back.
@@ -93,7 +95,7 @@ class Assembly:
             steps.append(Step("provision", self._provision, (*catalog, "prepare")))
             needs_credential = ("provision",)
         steps.append(Step("readiness", partial(self._readiness, fork), needs_credential))
-        steps.append(Step("manifest", self._manifest, needs_credential))
+        steps.append(Step("manifest", partial(self._manifest, fork), needs_credential))
         steps.append(Step("storage", partial(self._storage, fork), ("prepare",)))
         orchestrator = dagster.dagster_services(
             self.project, code_depends_on=("manifest",), home_depends_on=("storage",)
@@ -129,7 +131,10 @@ class Assembly:
         )
 
     async def _child(self, name: str, fork: ForkClient | None = None, after: str | None = None) -> str | None:
-        return await run_in_child(name, self.layout, self.environment(), fork, after)
+        environment = self.environment()
+        if fork is not None:
+            environment[SOCKET_VARIABLE] = str(socket_path(self.layout.root, "fork"))
+        return await run_in_child(name, self.layout, environment, fork, after)
 
     async def _provision(self) -> str | None:
         """What was provisioned before only has to be looked at; the SDK's import alone costs ten times that."""
@@ -141,10 +146,11 @@ class Assembly:
         # Not for Dagster's sake: with it comes half of what the check imports.
         return await self._child("readiness", fork(), after="dagster")
 
-    async def _manifest(self) -> str | None:
+    async def _manifest(self, fork: Callable[[], ForkClient | None]) -> str | None:
         if await asyncio.to_thread(manifest.is_current, self.project):
             return "unchanged"
-        return await self._child("manifest")
+        # dbt is forked by this step in turn, once dagster-dbt has brought it into the fork server.
+        return await self._child("manifest", fork(), after="dagster")
 
     async def _prepare(self) -> str | None:
         await asyncio.to_thread(self._write_files)
