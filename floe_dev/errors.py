@@ -177,6 +177,56 @@ class Code(Enum):
         "The message, file and line are dbt's own. Nothing was run; the last good manifest stays in use.",
         ExitCode.CONFIG,
     )
+    OUTSIDE_CATALOG = Kind(
+        4002,
+        "a dbt table would not be in the catalog",
+        "With the profile type `floe` the path is ':memory:' and the database is the one attached Iceberg catalog, for "
+        "the profile and for every model. Anything else would leave tables where nobody else finds them.",
+        ExitCode.CONFIG,
+    )
+    TABLE_LAYOUT = Kind(
+        4003,
+        "a model's partition_by or sort_order is not understood",
+        "docs/reference/dbt-model-configuration.md has the forms. The columns must be the model's own.",
+        ExitCode.CONFIG,
+    )
+    CONTRACT_NULLS = Kind(
+        4004,
+        "a contract's not_null column has nulls",
+        "The rows were written to files that no snapshot names; the table is as it was.",
+        ExitCode.RUN_FAILED,
+    )
+    SNAPSHOT_TABLE_GONE = Kind(
+        4005,
+        "a dbt snapshot's table is gone",
+        "It was dropped while the snapshot ran. Run it again: a new table is made.",
+        ExitCode.RUN_FAILED,
+    )
+    UNSUPPORTED_TYPE = Kind(
+        4006,
+        "a column has a type that Iceberg does not have",
+        "Such as INTERVAL, BIT or TIME WITH TIME ZONE. Cast it in the model.",
+        ExitCode.RUN_FAILED,
+    )
+    INCREMENTAL_CONFIG = Kind(
+        4007,
+        "an incremental strategy is unknown or lacks what it needs",
+        "Strategies are append, delete+insert, merge and microbatch; delete+insert needs a unique_key, microbatch an "
+        "event_time and no unique_key.",
+        ExitCode.RUN_FAILED,
+    )
+    COLUMNS_CHANGED = Kind(
+        4008,
+        "a model's columns changed and on_schema_change is fail",
+        "Nothing was committed. Rebuild with --full-refresh, or choose another on_schema_change.",
+        ExitCode.RUN_FAILED,
+    )
+    MERGE_DUPLICATES = Kind(
+        4009,
+        "a merge has several new rows for one key",
+        "Which of them should win is not defined. Make the model's rows unique by unique_key.",
+        ExitCode.RUN_FAILED,
+    )
     # 5xxx: Dagster and runs
     DEFINITIONS_FAILED = Kind(
         5001,
