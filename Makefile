@@ -18,7 +18,7 @@ down: setup ## Stop what `make up` started; data stay
 	@./floe down --project $(PROJECT)
 
 test: setup-dev ## Run the tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: setup-dev ## Lint, format, types, import rules, dependencies
 	$(BIN)/ruff check .

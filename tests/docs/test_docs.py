@@ -1,0 +1,70 @@
+"""Links of the documentation lead somewhere, and its commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from floe_dev.cli.program import cli
+from floe_dev.errors import Code
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "sample_project" / "README.md", *(ROOT / "docs").rglob("*.md")])
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_FENCE = re.compile(r"```(?:sh|shell|bash|console)\n(.*?)```", re.DOTALL)
+_MENTION = re.compile(r"`(?:\./)?floe ([^`]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in _LINK.findall(page.read_text()):
+        if target.startswith(("http://", "https://", "#", "mailto:")):
+            continue
+        assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_exist(page: Path) -> None:
+    for words in _commands(page.read_text()):
+        _check(words)
+
+
+def test_every_code_in_the_documentation_exists() -> None:
+    for page in PAGES:
+        for number in re.findall(r"FLOE(\d{4})\b", page.read_text()):
+            Code.parse(number)
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    lines = [line for block in _FENCE.findall(text) for line in block.splitlines()]
+    for line in lines:
+        # What stands after a pipe, in `$(…)` or before another program is the shell's.
+        bare = re.split(r"\s(?:#|\||&&|<|>)", line.strip().removeprefix("$ "))[0]
+        match = re.match(r"(?:\./)?floe (.+)", bare)
+        if match:
+            yield shlex.split(match.group(1))
+    for mention in _MENTION.findall(text):
+        try:
+            yield shlex.split(mention)
+        except ValueError:
+            continue
+
+
+def _check(words: list[str]) -> None:
+    if words[:1] == ["-m"] or words[0].startswith("-"):
+        return
+    context = click.Context(cli)
+    command = cli.get_command(context, words[0])
+    assert command is not None, f"floe {words[0]} does not exist"
+    if words[0] in ("exec", "tables", "ps"):
+        return
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    known |= {"--project", "-p", "--no-color", "--help", "-h"}
+    for word in words[1:]:
+        if word.startswith("--") and word != "--":
+            assert word.partition("=")[0] in known, f"floe {' '.join(words)}: no option {word}"
