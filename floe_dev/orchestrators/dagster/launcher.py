@@ -6,6 +6,7 @@ PyIceberg again: seconds before the first step.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 
 from dagster._core.launcher.base import LaunchRunContext
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._core.storage.dagster_run import DagsterRunStatus
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
@@ -23,6 +25,8 @@ from floe_dev.drivers.forkrequest import Forked, fork_module
 
 #: On the run: the process that executes it.
 PID_TAG = "floe/pid"
+#: Seconds that a cancelled run has to end by itself.
+CANCEL_SECONDS = 10.0
 
 
 class ForkRunLauncher(DefaultRunLauncher):
@@ -70,11 +74,28 @@ class ForkRunLauncher(DefaultRunLauncher):
             os.kill(int(pid), signal.SIGTERM)
         except ProcessLookupError:
             self._instance.report_run_canceled(run)
+            return True
+        # A step that is deep in somebody's C code hears no signal but this one.
+        timer = threading.Timer(CANCEL_SECONDS, self._kill, (run_id, int(pid)))
+        timer.daemon = True
+        timer.start()
         return True
 
     def _watch(self, worker: Forked, run_id: str) -> None:
         """A process that ends without having finished its run was killed: say so, or the run would seem to go on."""
         status = worker.wait()
         run = self._instance.get_run_by_id(run_id) if self.has_instance else None
-        if run is not None and not run.is_finished:
+        if run is None or run.is_finished:
+            return
+        if run.status is DagsterRunStatus.CANCELING:
+            # It was asked to end before it listened for that, or had to be killed.
+            self._instance.report_run_canceled(run)
+        else:
             self._instance.report_run_failed(run, f"the run's process {worker.pid} ended with status {status}")
+
+    def _kill(self, run_id: str, pid: int) -> None:
+        """Only while the run has not ended: its process id may be another's by then."""
+        run = self._instance.get_run_by_id(run_id) if self.has_instance else None
+        if run is not None and not run.is_finished:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
