@@ -8,12 +8,6 @@ import tempfile
 from pathlib import Path
 
 
-def make_private_dir(path: Path) -> Path:
-    """Create `path` with mode 0700 (parents too, with theirs) and return it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
-
-
 def write_private(path: Path, text: str) -> None:
     """Replace `path` atomically with `text`, readable by its owner only (0600).
 
