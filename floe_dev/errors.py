@@ -4,7 +4,7 @@ Every failure a user can meet has a code (`FLOE1203`), a title, an explanation t
 code of the process. Raising is `raise FloeError(Code.X, "what is wrong", why=..., fix=..., where=...)`.
 
 Code ranges: 1xxx project and configuration, 2xxx supervisor and services, 3xxx catalog and provisioning, 4xxx dbt,
-5xxx Dagster and runs, 6xxx SQL and tables, 9xxx the machine (Python, disk, permissions).
+5xxx Dagster and runs, 6xxx SQL and tables, 7xxx traces and lineage, 9xxx the machine (Python, disk, permissions).
 """
 
 from __future__ import annotations
@@ -275,6 +275,44 @@ class Code(Enum):
         "a DuckDB extension is not installed",
         "floe loads DuckDB's iceberg, avro and httpfs extensions from Python wheels of DuckDB's own version.",
         ExitCode.MACHINE,
+    )
+    # 7xxx: traces and lineage
+    NO_SUCH_TRACE = Kind(
+        7101,
+        "no such trace",
+        "No trace begins with the id given. Traces are kept for two weeks, and while the store is below its size; "
+        "`floe traces` lists them.",
+    )
+    TRACE_AMBIGUOUS = Kind(
+        7102,
+        "the id does not name one trace",
+        "A trace id has 32 hexadecimal digits; its beginning is enough as long as one trace alone begins so.",
+        ExitCode.USAGE,
+    )
+    TELEMETRY_UNREADABLE = Kind(
+        7103,
+        "the telemetry store cannot be read",
+        "Traces, logs and lineage are in .floe/telemetry/telemetry.db. A damaged file is put aside when the service "
+        "`telemetry` starts; what it held is then missing from the lists, and nothing else.",
+    )
+    NO_SUCH_ROW = Kind(
+        7104,
+        "no row, or several rows, have the key",
+        "`floe blame` follows one row through the table's snapshots. Give the values of columns that together name one "
+        "row, such as --key id=42.",
+        ExitCode.USAGE,
+    )
+    NO_LINEAGE = Kind(
+        7105,
+        "nothing is known of the dataset",
+        "Lineage comes from the runs that were made and, while the stack runs, from Dagster's assets.",
+    )
+    BUDGET_EXCEEDED = Kind(
+        7106,
+        "the start took longer than its budget",
+        "`floe up --budget` fails where the stack needed more time than that; the slowest path through the start is "
+        "named, and `floe traces` keeps the whole start.",
+        ExitCode.TIMEOUT,
     )
     # 9xxx: the machine
     DISK_FULL = Kind(9101, "no space left", "The file system is full, or a quota is used up.", ExitCode.MACHINE)

@@ -58,6 +58,11 @@ class Layout:
         return self.state_dir / "dbt"
 
     @property
+    def telemetry_dir(self) -> Path:
+        """The store of traces, logs and lineage, and the spool its receiver collects."""
+        return self.state_dir / "telemetry"
+
+    @property
     def overlay_file(self) -> Path:
         """Observed endpoints laid over the user's platform.yaml (a replaced port)."""
         return self.state_dir / "platform.yaml"

@@ -1,0 +1,1 @@
+"""The receiver of traces, logs, metrics and lineage, its store, and the questions that the store answers."""
