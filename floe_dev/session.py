@@ -235,10 +235,9 @@ class Session:
 
     def catalog(self, principal: str = "floe") -> RestCatalog:
         """PyIceberg's client of the catalog."""
-        from pyiceberg.catalog.rest import RestCatalog
+        from floe_dev.catalogs.traced import traced_catalog
 
-        connection = self.connection(principal)
-        return RestCatalog(connection.alias, **connection.pyiceberg_properties())
+        return traced_catalog(self.connection(principal))
 
     def tables(self, principal: str = "floe") -> list[TableInfo]:
         """Every table and view, from metadata alone."""

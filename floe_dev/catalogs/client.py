@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.connection import CatalogConnection
+from floe_dev.tracing.context import current
 
 #: Joins the parts of a nested namespace in a URL (Iceberg REST specification).
 _SEPARATOR = "\x1f"
@@ -275,6 +276,9 @@ class CatalogClient:
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"Accept": "application/json", "Authorization": f"Bearer {self._bearer()}"}
+        context = current()
+        if context is not None:
+            headers["traceparent"] = context.traceparent()
         sent = None
         if body is not None:
             sent = json.dumps(body).encode()

@@ -23,6 +23,8 @@ class StackSecrets(Model):
 
     root: Credential
     signing_key: SecretStr
+    #: What senders show to the telemetry receiver; a file from before there was one gets it on the next start.
+    telemetry_token: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(32)))
     principals: dict[str, Credential] = Field(default_factory=dict)
 
     @classmethod
@@ -60,9 +62,10 @@ def save_secrets(layout: Layout, stack_secrets: StackSecrets) -> None:
 def load_or_create_secrets(layout: Layout) -> StackSecrets:
     """The stack's credentials, generated and stored on first use."""
     known = load_secrets(layout)
-    if known is None:
-        known = StackSecrets.generate()
+    if known is None or "telemetry_token" not in known.model_fields_set:
+        known = known or StackSecrets.generate()
         save_secrets(layout, known)
+        return StackSecrets.model_validate(_plain(known))
     return known
 
 
@@ -73,6 +76,7 @@ def _plain(stack_secrets: StackSecrets) -> dict[str, Any]:
     return {
         "root": credential(stack_secrets.root),
         "signing_key": stack_secrets.signing_key.get_secret_value(),
+        "telemetry_token": stack_secrets.telemetry_token.get_secret_value(),
         "principals": {name: credential(value) for name, value in stack_secrets.principals.items()},
     }
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from floe_dev.config.credentials import SERVICE_PRINCIPAL, StackSecrets, load_or_create_secrets, load_secrets
+from floe_dev.config.credentials import SERVICE_PRINCIPAL, StackSecrets, load_or_create_secrets
 from floe_dev.config.overlay import remove_overlay, write_overlay
 from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.forkrequest import SOCKET_VARIABLE
@@ -26,6 +26,7 @@ from floe_dev.supervisor import provisioning
 from floe_dev.supervisor.child import run_in_child
 from floe_dev.supervisor.paths import socket_path
 from floe_dev.supervisor.plan import Plan, Step
+from floe_dev.telemetry import service as telemetry
 
 #: Set for every child: no usage data leaves the machine, output is not held back.
 _QUIET = {
@@ -66,14 +67,20 @@ class Assembly:
             "POLARIS_WAREHOUSE": self.project.catalog().warehouse,
             **self.layout.environment(),
         }
-        secrets = load_secrets(self.layout)
-        credential = secrets.principals.get(SERVICE_PRINCIPAL) if secrets else None
+        secrets = load_or_create_secrets(self.layout)
+        if telemetry.NAME in self.ports:
+            token = secrets.telemetry_token.get_secret_value()
+            environment.update(telemetry.sender_environment(self.layout, self.ports[telemetry.NAME], token))
+        credential = secrets.principals.get(SERVICE_PRINCIPAL)
         if credential is not None:
             environment.update(self._connection(credential).environment())
         return environment
 
     def service_environment(self, service: Service) -> dict[str, str]:
         """What only this service is told: root's credential and the signing key go to the catalog alone."""
+        if service.name == telemetry.NAME:
+            token = load_or_create_secrets(self.layout).telemetry_token.get_secret_value()
+            return telemetry.receiver_environment(token, self.ports[telemetry.NAME])
         if service.name != self.stack.catalog_service:
             return {}
         secrets = load_or_create_secrets(self.layout)
@@ -101,7 +108,9 @@ class Assembly:
             self.project, code_depends_on=("manifest",), home_depends_on=("storage",)
         )
         steps.append(Step("assets", self._assets, tuple(service.name for service in orchestrator)))
-        return Plan(services=(*self.stack.services, *orchestrator), steps=tuple(steps), urls=self._urls)
+        # Nobody waits for the receiver: it starts when the code server has had its turn at the processors.
+        receiver = telemetry.telemetry_service(depends_on=(dagster.CODE,))
+        return Plan(services=(*self.stack.services, *orchestrator, receiver), steps=tuple(steps), urls=self._urls)
 
     async def _storage(self, fork: Callable[[], ForkClient | None]) -> str | None:
         if await asyncio.to_thread(storage.storage_is_made, self.layout):

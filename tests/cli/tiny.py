@@ -93,7 +93,7 @@ def make_tiny(root: Path) -> Path:
     if load_state(layout) is None:
         prepare_state_dir(layout)
         # Below the range that the system hands out for outgoing connections.
-        services = ("catalog", "dagster-code", "dagster-webserver")
+        services = ("catalog", "dagster-code", "dagster-webserver", "telemetry")
         ports = {service: secrets.randbelow(10_000) + 20_000 for service in services}
         save_state(layout, StackState(instance=new_instance(root), stack="embedded", ports=ports))
     (root / "floe.yaml").write_text(FLOE_YAML)

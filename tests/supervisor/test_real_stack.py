@@ -20,12 +20,12 @@ from tests.drivers.helpers import eventually, free_port
 from tests.supervisor.helpers import TinyStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
-SERVICES = {"catalog", "dagster-code", "dagster-webserver", "dagster-daemon"}
+SERVICES = {"catalog", "dagster-code", "dagster-webserver", "dagster-daemon", "telemetry"}
 
 
 def some_ports() -> tuple[tuple[str, int], ...]:
     """Ports of this test's own: stacks elsewhere on this machine use the preferred ones."""
-    return tuple((name, free_port()) for name in ("catalog", "dagster-code", "dagster-webserver"))
+    return tuple((name, free_port()) for name in ("catalog", "dagster-code", "dagster-webserver", "telemetry"))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_the_stack_comes_up_survives_kills_and_ends(shop: TinyStack) -> None:
     ports = json.loads(shop.layout.state_file.read_text())["ports"]
     secrets = shop.layout.secrets_file.read_bytes()
 
-    for name in ("catalog", "dagster-code", "dagster-webserver"):
+    for name in ("catalog", "dagster-code", "dagster-webserver", "telemetry"):
         os.kill(shop.pid(name), signal.SIGKILL)
     eventually(
         lambda: _all_ready(shop) and all(s.restarts == 1 for s in shop.status().services if s.name != "dagster-daemon"),  # type: ignore[union-attr]

@@ -38,7 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     from floe_dev.catalogs.rest.app import create_app
     from floe_dev.catalogs.rest.protocol import patient_protocol
     from floe_dev.catalogs.rest.settings import Settings
+    from floe_dev.tracing.spool import configure_from_environment
 
+    configure_from_environment("catalog")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     settings = Settings(
         database=options.database,

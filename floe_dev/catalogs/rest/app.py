@@ -24,6 +24,7 @@ from floe_dev.catalogs.rest.idempotency import once
 from floe_dev.catalogs.rest.routes import Endpoint, endpoints
 from floe_dev.catalogs.rest.server import Server
 from floe_dev.catalogs.rest.settings import Settings
+from floe_dev.catalogs.rest.spans import traced
 
 log = logging.getLogger("floe.catalog")
 
@@ -72,9 +73,14 @@ def create_app(settings: Settings) -> ASGIApp:
 
 
 def _handler(server: Server, each: Endpoint) -> Callable[[Call], Reply]:
+    def work(call: Call) -> Reply:
+        return once(server, call, each.handler) if each.repeatable else each.handler(server, call)
+
+    answer = traced(work, each.path)
+
     def handle(call: Call) -> Reply:
         try:
-            return once(server, call, each.handler) if each.repeatable else each.handler(server, call)
+            return answer(call)
         except ApiError as error:
             return _refusal(error)
         except sqlite3.OperationalError as error:

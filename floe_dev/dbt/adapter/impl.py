@@ -21,6 +21,7 @@ from dbt_common.invocation import get_invocation_id
 from floe_dev.catalogs.client import CatalogClient, escape_namespace
 from floe_dev.compute.views import MEMORY, create_memory_schema, create_view, drop_view, identifier, store_view
 from floe_dev.dbt.adapter.connections import FloeConnectionManager
+from floe_dev.dbt.adapter.node_spans import trace_invocation
 from floe_dev.dbt.adapter.stamp import snapshot_properties
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class FloeAdapter(DuckDBAdapter):
         """One catalog client a thread, made when it is first needed."""
         super().__init__(config, mp_context)
         self._clients = threading.local()
+        trace_invocation(get_invocation_id())
 
     # What dbt calls by name.
 
@@ -278,10 +280,9 @@ class FloeAdapter(DuckDBAdapter):
     @property
     def _iceberg(self) -> Any:
         if not hasattr(self._clients, "iceberg"):
-            from pyiceberg.catalog.rest import RestCatalog
+            from floe_dev.catalogs.traced import traced_catalog
 
-            connection = self._connection
-            self._clients.iceberg = RestCatalog(connection.alias, **connection.pyiceberg_properties())
+            self._clients.iceberg = traced_catalog(self._connection)
         return self._clients.iceberg
 
     def _table(self, relation: BaseRelation) -> IcebergTable:

@@ -21,6 +21,7 @@ def snapshot_properties(
         "floe.run-id": environ.get("FLOE_RUN_ID"),
         "floe.trace-id": _trace_id(environ.get("TRACEPARENT")),
         "floe.dbt-invocation-id": invocation_id,
+        "floe.asset": f"{model['schema']}/{model.get('alias') or model['name']}" if model.get("schema") else None,
         "floe.dbt-node": model.get("unique_id"),
         "floe.dbt-checksum": (model.get("checksum") or {}).get("checksum"),
         "floe.principal": principal,

@@ -17,6 +17,9 @@ from floe_dev.dbt.adapter.files import WrittenFiles, write_parquet
 from floe_dev.dbt.adapter.layout import TableLayout, apply_layout
 from floe_dev.dbt.adapter.schema import add_columns, new_schema, sync_schema
 from floe_dev.dbt.adapter.types import Column
+from floe_dev.tracing.lineage import Output
+from floe_dev.tracing.record import OpenSpan, span
+from floe_dev.tracing.writes import remember
 
 mend_manifest_entries()
 
@@ -60,12 +63,15 @@ class IcebergTable:
         A commit that lost against another writer is made again on the new state, with the query asked anew. Raises
         CommitFailedException once that happened COMMIT_TRIES times, duckdb.Error where the query fails.
         """
-        for tries_left in reversed(range(COMMIT_TRIES)):
-            try:
-                return self._apply(cursor, change)
-            except CommitFailedException:
-                if tries_left == 0:
-                    raise
+        name = ".".join(self.identifier)
+        with span(f"write {name}", {"floe.catalog.table": name, "db.operation.name": "write"}, "client") as told:
+            for tries_left in reversed(range(COMMIT_TRIES)):
+                try:
+                    return self._apply(cursor, change, told)
+                except CommitFailedException:
+                    told.attributes["floe.write.conflicts"] = COMMIT_TRIES - tries_left
+                    if tries_left == 0:
+                        raise
         raise AssertionError  # the loop returns or raises
 
     def evolve(self, changes: Callable[[UpdateSchema], None]) -> None:
@@ -73,11 +79,12 @@ class IcebergTable:
         with self._catalog.load_table(self.identifier).update_schema(allow_incompatible_changes=True) as update:
             changes(update)
 
-    def _apply(self, cursor: Any, change: Change) -> int:
+    def _apply(self, cursor: Any, change: Change, told: OpenSpan) -> int:
         table = self.load()
         sql, replaced = change.content(table)
         transaction = self._begin(table, change)
-        written = write_parquet(cursor, sql, change.columns, transaction.table_metadata)
+        with span("write files"):
+            written = write_parquet(cursor, sql, change.columns, transaction.table_metadata)
         _check_required(written, transaction, change.layout)
         # Of the kinds of snapshot only `overwrite` may remove files; a plain append says so to incremental readers.
         if replaced:
@@ -91,7 +98,23 @@ class IcebergTable:
             with transaction.update_snapshot(snapshot_properties=dict(change.summary)).fast_append() as append:
                 for file in written.files:
                     append.append_data_file(file)
-        transaction.commit_transaction()
+        with span("commit"):
+            committed = transaction.commit_transaction()
+        snapshot = committed.current_snapshot()
+        size = sum(file.file_size_in_bytes for file in written.files)
+        told.attributes |= {"floe.rows": written.rows, "floe.files": len(written.files), "floe.bytes": size}
+        if snapshot is not None:
+            told.attributes["floe.snapshot"] = str(snapshot.snapshot_id)
+        remember(
+            Output(
+                table=".".join(self.identifier),
+                columns=tuple((column.name, str(column.type)) for column in change.columns),
+                rows=written.rows,
+                size=size,
+                files=len(written.files),
+                snapshot_id=snapshot.snapshot_id if snapshot is not None else None,
+            )
+        )
         return written.rows
 
     def _begin(self, table: Table | None, change: Change) -> Transaction:

@@ -18,13 +18,17 @@ from dagster._core.storage.db_io_manager import DbIOManager, TableSlice
 from dagster_iceberg._utils import WriteMode
 from dagster_iceberg.io_manager.arrow import PyArrowIcebergIOManager
 from dagster_iceberg.io_manager.base import IcebergDbClient
-from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.catalog import Catalog
 
+from floe_dev.catalogs.traced import traced_catalog
 from floe_dev.dbt.adapter.layout import TableLayout
 from floe_dev.dbt.adapter.stamp import snapshot_properties
 from floe_dev.dbt.adapter.table import Change, IcebergTable, data_files
 from floe_dev.dbt.adapter.types import columns_of
 from floe_dev.model.connection import CatalogConnection
+from floe_dev.tracing.lineage import Output, node_event
+from floe_dev.tracing.record import record_lineage
+from floe_dev.tracing.writes import take
 
 _ARROW_HANDLER: Any = type(PyArrowIcebergIOManager.type_handlers()[0])
 
@@ -41,7 +45,7 @@ class CatalogClient(IcebergDbClient):
     def connect(self, context: Any, table_slice: TableSlice) -> Iterator[Catalog]:  # type: ignore[override] # noqa: ARG002
         """The catalog, logged in once."""
         if self._catalog is None:
-            self._catalog = load_catalog(self._connection.alias, **self._connection.pyiceberg_properties())
+            self._catalog = traced_catalog(self._connection)
         yield self._catalog
 
 
@@ -89,6 +93,9 @@ def _replace(context: OutputContext, table_slice: TableSlice, obj: Any, catalog:
         table = IcebergTable(catalog, (*table_slice.schema.split("."), table_slice.table))
         principal = str(catalog.properties.get("credential", "")).partition(":")[0]
         rows = table.apply(database, Change(content, columns, layout, _summary(context, principal), rebuild=True))
+    written = take(".".join(table.identifier))
+    if context.has_asset_key and written is not None:
+        record_lineage(_event(context, written))
     snapshot = table.load().current_snapshot()  # type: ignore[union-attr]
     context.add_output_metadata(
         {
@@ -96,6 +103,22 @@ def _replace(context: OutputContext, table_slice: TableSlice, obj: Any, catalog:
             "dagster/column_schema": TableSchema([TableColumn(c.name, str(c.type)) for c in columns]),
             "snapshot_id": MetadataValue.text(str(snapshot.snapshot_id if snapshot else "")),
         }
+    )
+
+
+def _event(context: OutputContext, written: Output) -> dict[str, Any]:
+    """The asset was made from what its definition depends on, whether the IO manager or its own code read that."""
+    layer = context.step_context.job_def.asset_layer
+    parents = layer.get(context.asset_key).parent_keys if layer.has(context.asset_key) else ()
+    return node_event(
+        "COMPLETE",
+        node="/".join(context.asset_key.path),
+        run_id=context.run_id,
+        invocation=context.run_id,
+        integration="DAGSTER",
+        resource="ASSET",
+        inputs=sorted(".".join(key.path) for key in parents),
+        outputs=[written],
     )
 
 

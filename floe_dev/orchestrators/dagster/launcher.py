@@ -22,6 +22,8 @@ from dagster._serdes import serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
 
 from floe_dev.drivers.forkrequest import Forked, fork_module
+from floe_dev.orchestrators.dagster.run_spans import TRACE_TAG
+from floe_dev.tracing.context import run_trace_id
 
 #: On the run: the process that executes it.
 PID_TAG = "floe/pid"
@@ -58,7 +60,8 @@ class ForkRunLauncher(DefaultRunLauncher):
         except OSError:
             super().launch_run(context)
             return
-        self._instance.add_run_tags(run.run_id, {PID_TAG: str(worker.pid)})
+        tags = {PID_TAG: str(worker.pid), TRACE_TAG: run_trace_id(run.run_id)}
+        self._instance.add_run_tags(run.run_id, tags)
         threading.Thread(target=self._watch, args=(worker, run.run_id), daemon=True).start()
 
     def terminate(self, run_id: str) -> bool:

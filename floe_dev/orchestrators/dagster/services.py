@@ -23,6 +23,7 @@ from floe_dev.orchestrators.dagster.preload import PRELOAD as PRELOAD
 
 CODE = "dagster-code"
 WEBSERVER = "dagster-webserver"
+_SPANS = "floe_dev.orchestrators.dagster.run_spans.RunSpans"
 DAEMON = "dagster-daemon"
 LOCATION = "floe"
 
@@ -94,6 +95,8 @@ def prepare_home(layout: Layout, ports: dict[str, int]) -> None:
         "telemetry": {"enabled": False},
         # The queue's daemon looks every five seconds; one person's runs need no queue.
         "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
+        # Every event of a run passes this handler, in the run's own process: spans without user code.
+        "python_logs": {"dagster_handler_config": {"handlers": {"floe": {"class": _SPANS, "level": "DEBUG"}}}},
         "run_launcher": {"module": "floe_dev.orchestrators.dagster.launcher", "class": "ForkRunLauncher"},
     }
     write_private(layout.dagster_home / "dagster.yaml", yaml.safe_dump(instance))

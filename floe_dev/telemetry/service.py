@@ -1,0 +1,67 @@
+"""The receiver as a service of every stack, and the environment that makes programs send to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+from floe_dev.model.layout import Layout
+from floe_dev.model.stack import Probe, Service
+from floe_dev.telemetry.forward import LINEAGE_KEY, LINEAGE_URL, OTLP_ENDPOINT, OTLP_HEADERS
+from floe_dev.tracing.spool import VARIABLE as SPOOL_VARIABLE
+
+NAME = "telemetry"
+#: OTLP/HTTP's registered port.
+PORT = 4318
+#: The user's own variables that say where everything is to be sent on to.
+_FORWARDED = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": OTLP_ENDPOINT,
+    "OTEL_EXPORTER_OTLP_HEADERS": OTLP_HEADERS,
+    "OPENLINEAGE_URL": LINEAGE_URL,
+    "OPENLINEAGE_API_KEY": LINEAGE_KEY,
+}
+
+
+def telemetry_service(depends_on: tuple[str, ...]) -> Service:
+    """The declared service; until it listens, the spool keeps what floe's own processes record."""
+    return Service(
+        name=NAME,
+        command=(
+            *("{python}", "-m", "floe_dev.telemetry", "--port", "{port}"),
+            *("--folder", "{state}/telemetry", "--instance", "{instance}"),
+        ),
+        port=PORT,
+        depends_on=depends_on,
+        probe=Probe(path="/health", instance_header="X-Floe-Instance"),
+        stop_grace_seconds=2.5,
+    )
+
+
+def sender_environment(layout: Layout, port: int, token: str) -> dict[str, str]:
+    """What every child of the stack has: the spool for floe's own spans, OTLP and OpenLineage for everybody's."""
+    url = f"http://127.0.0.1:{port}"
+    return {
+        SPOOL_VARIABLE: str(layout.telemetry_dir / "spool"),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={quote(f'Bearer {token}')}",
+        "OPENLINEAGE_URL": url,
+        "OPENLINEAGE_API_KEY": token,
+    }
+
+
+def receiver_environment(token: str, port: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What the receiver alone is told: the token, and where the user wants everything sent as well."""
+    from floe_dev.telemetry.__main__ import TOKEN_VARIABLE
+
+    told = {TOKEN_VARIABLE: token}
+    for theirs, ours in _FORWARDED.items():
+        if environ.get(theirs):
+            told[ours] = environ[theirs]
+    for url, extra in ((OTLP_ENDPOINT, OTLP_HEADERS), (LINEAGE_URL, LINEAGE_KEY)):
+        if url in told and urlsplit(told[url]).port == port:
+            # Started from a shell with `floe env`: that is this receiver itself.
+            told.pop(url)
+            told.pop(extra, None)
+    return told
