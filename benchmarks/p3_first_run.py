@@ -19,6 +19,7 @@ from floe_dev.config.project import load_project
 from floe_dev.dbt.profile import write_profile
 from floe_dev.model.connection import CatalogConnection
 from floe_dev.orchestrators.dagster.client import DagsterClient
+from floe_dev.orchestrators.dagster.partition_runs import plan_runs
 from tests.catalog.server import catalog_server
 
 
@@ -61,7 +62,10 @@ def _peer(folder: Path) -> float:
         with dagster_dev(root, folder / "home", environment) as dev:
             dev.wait_for_assets()
             client = DagsterClient(f"http://127.0.0.1:{dev.port}")
-            run_id = client.launch([asset.key for asset in client.assets() if asset.materializable])
+            assets = client.assets()
+            keys = [asset.key for asset in assets if asset.materializable]
+            (run,) = plan_runs(keys, assets, None, client.partition_keys)
+            run_id = client.launch(run.keys, run.tags)
             while (status := client.run_status(run_id)) not in ("SUCCESS", "FAILURE", "CANCELED"):
                 time.sleep(0.1)
             taken = time.perf_counter() - started

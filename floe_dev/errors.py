@@ -100,6 +100,40 @@ class Code(Enum):
     UNKNOWN_STACK = Kind(
         1205, "no such stack", "A stack is a YAML file in stacks/, the project's or floe's own.", ExitCode.CONFIG
     )
+    SEVERAL_DBT_PROJECTS = Kind(
+        1301,
+        "several dbt projects",
+        "A floe project has one dbt project: its profile, its manifest and its asset keys are one graph.",
+        ExitCode.CONFIG,
+    )
+    DBT_VERSION = Kind(
+        1302,
+        "the manifest was made by another dbt",
+        "dbt writes a manifest for its own version; another version reads it wrongly or not at all.",
+        ExitCode.CONFIG,
+    )
+    DBT_PROFILE = Kind(
+        1303,
+        "the dbt profile does not fit the project",
+        "dbt_project.yml names its profile and floe.yaml its target; floe generates a profiles.yml with just these.",
+        ExitCode.CONFIG,
+    )
+    ASSET_KEY_TWICE = Kind(
+        1304,
+        "two definitions of one asset",
+        "An asset's key is its table's name in the catalog, so two assets with one key would overwrite each other.",
+        ExitCode.CONFIG,
+    )
+    ASSET_CYCLE = Kind(
+        1305, "assets depend on each other in a circle", "No order exists in which they could be made.", ExitCode.CONFIG
+    )
+    PARTITIONS_MISALIGNED = Kind(
+        1306,
+        "a model cannot be built by partition",
+        "A run of one partition must replace exactly that partition's rows. The model's materialization, incremental "
+        "strategy and keys decide whether it does (docs/how-to/partitions.md).",
+        ExitCode.CONFIG,
+    )
     # 2xxx: supervisor and services
     NOT_RUNNING = Kind(
         2001,
@@ -253,6 +287,9 @@ class Code(Enum):
         "At least one asset or check failed. Assets that do not depend on a failed one were materialized; tables of "
         "failed ones are as they were before.",
         ExitCode.RUN_FAILED,
+    )
+    NO_SUCH_PARTITION = Kind(
+        5101, "no such partition", "The partitions definition in floe.yaml does not have this key.", ExitCode.USAGE
     )
     # 6xxx: SQL and tables
     SQL_FAILED = Kind(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from floe_dev.model.runs import RunResult
     from floe_dev.model.status import Event, StackStatus
     from floe_dev.orchestrators.dagster.client import DagsterClient
+    from floe_dev.orchestrators.dagster.partition_runs import PlannedRun
 
     OnEvent = Callable[[Event], None]
 
@@ -137,10 +138,11 @@ class Session:
         return first_run_done(self.root)
 
     def out_of_date(self) -> tuple[list[str], list[str]]:
-        """Assets that were never materialized, and those that are stale since code or inputs changed."""
-        assets = [asset for asset in self.dagster().assets() if asset.materializable and not asset.partitioned]
+        """Assets that were never materialized, and those older than their SLA, their code or their inputs."""
+        assets = [asset for asset in self.dagster().assets() if asset.materializable]
         missing = [asset.key for asset in assets if asset.materialized_at is None]
-        return missing, [asset.key for asset in assets if asset.state == "stale" and asset.key not in missing]
+        old = [asset.key for asset in assets if asset.state in ("stale", "outdated") and asset.key not in missing]
+        return missing, old
 
     def stale_closure(self) -> list[str]:
         """What is out of date and all that is made from it, which would be out of date right after."""
@@ -151,29 +153,51 @@ class Session:
             chosen |= added
         return sorted(chosen)
 
-    def run(self, selection: Sequence[str] = (), on_event: OnEvent = _ignore, *, wait: bool = True) -> RunResult:
-        """Materialize assets in one run and wait for it (unless `wait` is false); a Ctrl-C meanwhile cancels the run.
+    def run(
+        self,
+        selection: Sequence[str] = (),
+        on_event: OnEvent = _ignore,
+        *,
+        partition: str | None = None,
+        wait: bool = True,
+    ) -> RunResult:
+        """Materialize assets and wait for it (unless `wait` is false); a Ctrl-C meanwhile cancels the run.
 
-        The parts of `selection` (none: everything) are keys or Dagster's selection syntax. That assets failed is in
-        the result; see `raise_if_failed`.
+        The parts of `selection` (none: everything) are keys or Dagster's selection syntax. `partition` is one key or a
+        range `FIRST..LAST`; without it partitioned assets are made for all their partitions. Assets with different
+        partitions definitions need a run each; they are reported as one. That assets failed is in the result; see
+        `raise_if_failed`.
 
         Raises:
-            FloeError: FLOE5002 if the selection names nothing or Dagster refuses the run.
+            FloeError: FLOE5002 if the selection names nothing or Dagster refuses the run, 5101 for a partition that
+                an asset does not have.
         """
-        from floe_dev.model.runs import RunResult
-        from floe_dev.orchestrators.dagster.runs import follow
+        from floe_dev.model.runs import merged
+        from floe_dev.orchestrators.dagster.partition_runs import plan_runs
         from floe_dev.orchestrators.dagster.selection import resolve
 
         client = self.dagster()
         assets = client.assets()
-        partitioned = {asset.key for asset in assets if asset.partitioned}
-        keys = [key for key in resolve(selection, assets) if key not in partitioned]
-        run_id = client.launch(keys, {"floe/started_by": "floe"})
+        plans = plan_runs(resolve(selection, assets), assets, partition, client.partition_keys)
+        results: list[RunResult] = []
+        for plan in plans:
+            results.append(self._run(client, plan, on_event, wait=wait or plan is not plans[-1]))
+            if results[-1].status not in ("success", "running"):
+                break
+        result = merged(results)
+        if not selection and result.status != "canceled":
+            # Tried once, that is enough: what failed is told by every later `up`, which must not run it all again.
+            self._finish_first_run()
+        return result
+
+    def _run(self, client: DagsterClient, plan: PlannedRun, on_event: OnEvent, *, wait: bool) -> RunResult:
+        from floe_dev.model.runs import RunResult
+        from floe_dev.orchestrators.dagster.runs import follow
+
+        run_id = client.launch(plan.keys, {"floe/started_by": "floe", **plan.tags})
         if not wait:
-            if not selection:
-                self._finish_first_run()
             return RunResult(runId=run_id, status="running", seconds=0.0, url=client.run_url(run_id))
-        step = f"run of {len(keys)} assets" if len(keys) != 1 else f"run of {keys[0]}"
+        step = f"run of {len(plan.keys)} assets" if len(plan.keys) != 1 else f"run of {plan.keys[0]}"
         on_event(_step(step, "running"))
         try:
             result = follow(client, run_id, self.layout, on_event)
@@ -181,9 +205,6 @@ class Session:
             client.terminate(run_id)
             raise
         on_event(_step(step, "done" if result.status == "success" else "failed", seconds=result.seconds))
-        if not selection and result.status != "canceled":
-            # Tried once, that is enough: what failed is told by every later `up`, which must not run it all again.
-            self._finish_first_run()
         return result
 
     def _finish_first_run(self) -> None:

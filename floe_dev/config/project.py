@@ -109,13 +109,22 @@ def _check_references(
 def _check_orchestration(orchestration: Orchestration, source: YamlSource, names: _Names) -> None:
     here = _Names(source, source.file.name)
     for name, asset in orchestration.assets.items():
-        here.require("partitions", asset.partitions, orchestration.partitions, ("orchestration", "assets", name))
+        here.require(
+            "partitions", asset.partitions, orchestration.partitions, ("orchestration", "assets", name, "partitions")
+        )
+    for index, part in enumerate(orchestration.dbt.partitioned):
+        place = ("orchestration", "dbt", "partitioned", index)
+        here.require("partitions", part.partitions, orchestration.partitions, (*place, "partitions"))
+        here.require("backfill", part.backfill, orchestration.backfills, (*place, "backfill"))
     for name, job in orchestration.jobs.items():
-        here.require("partitions", job.partitions, orchestration.partitions, ("orchestration", "jobs", name))
+        here.require(
+            "partitions", job.partitions, orchestration.partitions, ("orchestration", "jobs", name, "partitions")
+        )
     for name, schedule in orchestration.schedules.items():
         here.require("job", schedule.job, orchestration.jobs, ("orchestration", "schedules", name, "job"))
     for name, sensor in orchestration.sensors.items():
         here.require("job", sensor.job, orchestration.jobs, ("orchestration", "sensors", name, "job"))
+        here.require("job", sensor.monitor, orchestration.jobs, ("orchestration", "sensors", name, "monitor"))
     names.problems.extend(here.problems)
 
 

@@ -27,6 +27,15 @@ class Observability(Model):
     lineage: bool = Field(default=True, description="Emit OpenLineage events.")
 
 
+class DbtPartitions(Model):
+    """Models that are built one partition at a time."""
+
+    select: str = Field(description="The models (dbt's selection syntax).")
+    exclude: str | None = Field(default=None, description="Models of that selection that are not.")
+    partitions: str = Field(description="A name below `partitions`.")
+    backfill: str | None = Field(default=None, description="A name below `backfills`; one run for all if absent.")
+
+
 class DbtOrchestration(Model):
     """How dbt models become assets."""
 
@@ -35,6 +44,13 @@ class DbtOrchestration(Model):
     )
     select: str = Field(default="fqn:*", description="Models that become assets (dbt's selection syntax).")
     exclude: str | None = Field(default=None, description="Models that do not.")
+    partitioned: tuple[DbtPartitions, ...] = Field(
+        default=(), description="Selections of models that are built one partition at a time."
+    )
+    source_freshness: bool = Field(
+        default=True,
+        description="Sources with `freshness` get a check that `dbt source freshness` runs.",
+    )
 
 
 class Partitions(Model):
@@ -53,7 +69,7 @@ class AssetOptions(Model):
     """Options for a selection of assets."""
 
     select: str = Field(description="The assets (Dagster's selection syntax).")
-    partitions: str | None = Field(default=None, description="A name below `partitions`.")
+    partitions: str | None = Field(default=None, description="A name below `partitions`; dbt's models have their own.")
     group: str | None = Field(default=None, description="The group they are shown in.")
 
 
@@ -68,7 +84,7 @@ class Job(Model):
 class Schedule(Model):
     """A cron schedule of a job."""
 
-    job: str = Field(description="A name below `jobs`.")
+    job: str = Field(description="A name below `jobs`; of a partitioned one the last complete partition is run.")
     cron: str = Field(description="Cron expression, five fields.")
     timezone: str = Field(default="UTC", description="IANA name of the time zone.")
     enabled: bool = Field(default=False, description="Whether it runs from the start.")
@@ -82,8 +98,11 @@ class Sensor(Model):
     path: str | None = Field(default=None, description="Folder that a `file` sensor watches.")
     table: str | None = Field(default=None, description="Table that a `snapshot` sensor watches.")
     assets: str | None = Field(default=None, description="Assets that an `asset` sensor watches.")
-    status: Literal["success", "failure", "started", "canceled"] | None = Field(
-        default=None, description="Outcome that a `run_status` sensor waits for."
+    status: Literal["success", "failure", "started", "canceled"] = Field(
+        default="success", description="Outcome that a `run_status` sensor waits for."
+    )
+    monitor: str | None = Field(
+        default=None, description="The job whose runs a `run_status` sensor watches; all but its own if absent."
     )
     interval_seconds: int = Field(default=30, ge=1, description="Seconds between two looks.")
     enabled: bool = Field(default=False, description="Whether it runs from the start.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from floe_dev.model.base import Model
@@ -18,10 +20,12 @@ class AssetStatus(Model):
     depends_on: tuple[str, ...] = ()
     #: False for sources that nothing here makes.
     materializable: bool = True
-    partitioned: bool = False
-    #: fresh | stale | missing (never materialized); empty where Dagster does not say.
+    #: Its partitions definition in Dagster's words ("Daily, starting …"); None for an asset without partitions.
+    partitions: str | None = None
+    #: fresh | stale (older than its `meta.sla`) | outdated (its code or inputs changed) | missing (never materialized);
+    #: empty where Dagster does not say.
     state: str = ""
-    #: Why it is stale, in Dagster's words.
+    #: Why it is outdated or stale.
     why: tuple[str, ...] = ()
     #: Seconds since the epoch; None if it was never materialized.
     materialized_at: float | None = None
@@ -48,3 +52,16 @@ class RunResult(Model):
     #: Not tried, since something they are made from failed.
     skipped: tuple[str, ...] = ()
     url: str | None = None
+
+
+def merged(results: Sequence[RunResult]) -> RunResult:
+    """Runs that were carried out one after another as one: the last one's id and outcome, everything's assets."""
+    last = results[-1]
+    return last.model_copy(
+        update={
+            "seconds": round(sum(result.seconds for result in results), 3),
+            "materialized": tuple(dict.fromkeys(key for result in results for key in result.materialized)),
+            "failed": tuple(failure for result in results for failure in result.failed),
+            "skipped": tuple(key for result in results for key in result.skipped),
+        }
+    )

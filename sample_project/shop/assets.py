@@ -1,7 +1,5 @@
 """The one module that knows Dagster: the shop's functions as assets, named as their tables in the catalog."""
 
-from __future__ import annotations
-
 import dagster as dg
 import pyarrow as pa
 
@@ -34,6 +32,24 @@ def raw_payments() -> pa.RecordBatchReader:
 def raw_events() -> pa.RecordBatchReader:
     """Events of the web site."""
     return ingestion.events(Sizes.from_environment())
+
+
+@dg.asset(
+    key=["silver", "daily_sessions"],
+    group_name="marts",
+    kinds={"python", "iceberg"},
+    metadata={"classification": "internal", "owner": "web", "partition_expr": "day"},
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    ins={
+        "events": dg.AssetIn(
+            key=["silver", "events"], metadata={"columns": ["customer_id", "event_type", "occurred_at"]}
+        )
+    },
+)
+def daily_sessions(context: dg.AssetExecutionContext, events: pa.Table) -> pa.Table:
+    """Who visited on which day and what came of it; floe.yaml cuts it into days."""
+    window = context.partition_time_window
+    return transforms.daily_sessions(events, window.start, window.end)
 
 
 @dg.asset(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -9,6 +11,32 @@ import pyarrow.compute as pc
 REGULAR_ORDERS = 5
 #: Revenue (cents) from which a customer counts as valued.
 VALUED_CENTS = 400_000
+
+
+def daily_sessions(events: pa.Table, start: dt.datetime, end: dt.datetime) -> pa.Table:
+    """One row for each customer and day from `start` to `end` (exclusive): events, and whether there was a checkout.
+
+    `events` needs `customer_id`, `event_type` and `occurred_at`.
+    """
+    bounds = [pa.scalar(moment.replace(tzinfo=None), pa.timestamp("us")) for moment in (start, end)]
+    occurred = events["occurred_at"]
+    inside = events.filter(pc.and_(pc.greater_equal(occurred, bounds[0]), pc.less(occurred, bounds[1])))
+    days = pc.floor_temporal(inside["occurred_at"], unit="day")
+    checkout = pc.cast(pc.equal(inside["event_type"], "checkout"), pa.int64())
+    grouped = (
+        pa.table({"day": days, "customer_id": inside["customer_id"], "checkout": checkout})
+        .group_by(["day", "customer_id"])
+        .aggregate([([], "count_all"), ("checkout", "max")])
+    )
+    table = pa.table(
+        {
+            "day": grouped["day"],
+            "customer_id": grouped["customer_id"],
+            "events": grouped["count_all"],
+            "checked_out": pc.equal(grouped["checkout_max"], 1),
+        }
+    )
+    return table.sort_by([("day", "ascending"), ("customer_id", "ascending")])
 
 
 def customer_segments(orders: pa.Table) -> pa.Table:

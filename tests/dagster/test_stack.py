@@ -24,8 +24,8 @@ from tests.dagster.conftest import Stack
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dagster-stack")]
 TABLES = {
     *("bronze/countries", "bronze/raw_customers", "bronze/raw_events", "bronze/raw_orders", "bronze/raw_payments"),
-    *("silver/customers", "silver/events", "silver/orders"),
-    *("gold/customer_lifetime", "gold/customer_segments", "gold/metrics"),
+    *("silver/customers", "silver/daily_sessions", "silver/events", "silver/orders"),
+    *("gold/customer_lifetime", "gold/customer_segments", "gold/daily_traffic", "gold/metrics"),
 }
 VIEWS = {f"silver/stg_{name}" for name in ("customers", "events", "orders", "payments")}
 

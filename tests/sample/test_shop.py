@@ -84,6 +84,24 @@ def test_segments() -> None:
     assert [row["days_since_last_order"] for row in result] == [6, 5, 0]
 
 
+def test_sessions_are_of_the_days_asked_for() -> None:
+    day = FIRST_DAY
+    visits = [(1, "view", 0), (1, "checkout", 0), (2, "view", 0), (1, "view", 1), (3, "view", 2)]
+    events = pa.table(
+        {
+            "customer_id": [customer for customer, _, _ in visits],
+            "event_type": [kind for _, kind, _ in visits],
+            "occurred_at": pa.array([day.replace(day=1 + later, hour=9) for _, _, later in visits], pa.timestamp("us")),
+        }
+    )
+    result = transforms.daily_sessions(events, day, day.replace(day=3)).to_pylist()
+    assert [(row["day"].day, row["customer_id"], row["events"], row["checked_out"]) for row in result] == [
+        (1, 1, 2, True),
+        (1, 2, 1, False),
+        (2, 1, 1, False),
+    ]
+
+
 def test_ingestion_and_transforms_need_no_orchestrator() -> None:
     code = (
         "import sys; sys.modules['dagster'] = None\n"

@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Materialize assets and show how it goes.")
 @click.argument("selection", nargs=-1)
-@click.option("--stale", is_flag=True, help="What is stale or was never materialized, and what is made from it.")
+@click.option("--stale", is_flag=True, help="What is out of date or was never materialized, and what is made from it.")
+@click.option("--partition", default=None, metavar="KEY", help="One partition, or FIRST..LAST (default: all).")
 @click.option("--progress", type=click.Choice(CHOICES), default="auto", show_default=True, help="How it is shown.")
 @json_option
 @project_option
 @pass_output
 def command(
-    output: Output, selection: tuple[str, ...], stale: bool, progress: Choice, as_json: bool, root: Path
+    output: Output,
+    selection: tuple[str, ...],
+    stale: bool,
+    partition: str | None,
+    progress: Choice,
+    as_json: bool,
+    root: Path,
 ) -> None:
     """Materialize the assets of SELECTION (default: all) and wait.
 
@@ -54,7 +61,7 @@ def command(
     view = make_progress(progress, output, title=title, environ=os.environ, tty=sys.stderr.isatty())
     try:
         with view:
-            result = session.run(selection, view.event)
+            result = session.run(selection, view.event, partition=partition)
     except KeyboardInterrupt:
         output.say("the run is canceled; what was committed before stays")
         raise

@@ -52,7 +52,7 @@ def command(
 ) -> int:
     """Start the project's stack and leave it running.
 
-    The first time, every asset is materialized once; later starts say what is stale or was never materialized. Where
+    The first time, every asset is materialized once; later starts say what is out of date. Where
     the stack runs already, this shows its status. Ctrl-C stops what this command started.
     """
     from floe_dev.session import Session, UpOptions

@@ -55,7 +55,7 @@ def summary_text(summary: Summary, *, color: bool, unicode: bool, width: int | N
     if summary.tables:
         lines.append(head("tables"))
         lines.append(table(("table", "rows"), summary.tables, width=width, color=color, null="?", indent="  "))
-    for label, names in (("never materialized", summary.missing), ("stale", summary.stale)):
+    for label, names in (("never materialized", summary.missing), ("out of date", summary.stale)):
         if names:
             lines.append(head(f"{label}: {len(names)}"))
             shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -22,7 +22,9 @@ _FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 _ASSETS = """
 query Assets { assetNodes {
-  assetKey { path } groupName kinds isMaterializable isPartitioned staleStatus
+  assetKey { path } groupName kinds isMaterializable staleStatus
+  partitionDefinition { description }
+  internalFreshnessPolicy { ... on TimeWindowFreshnessPolicy { failWindowSeconds } }
   staleCauses { reason }
   dependencyKeys { path }
   tags { key value }
@@ -41,6 +43,9 @@ mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params)
   ... on PipelineNotFoundError { message }
   ... on UnauthorizedError { message }
 } }
+"""
+_PARTITIONS = """
+query Partitions($keys: [AssetKeyInput!]) { assetNodes(assetKeys: $keys) { partitionKeys } }
 """
 _EVENTS = """
 query Events($run: ID!, $after: String, $limit: Int) { logsForRun(runId: $run, afterCursor: $after, limit: $limit) {
@@ -130,6 +135,11 @@ class DagsterClient:
         run_id: str = answer["run"]["runId"]
         return run_id
 
+    def partition_keys(self, key: str) -> list[str]:
+        """The keys of an asset's partitions, first to last; none for an asset without partitions."""
+        nodes = self.query(_PARTITIONS, keys=[{"path": key.split("/")}])["assetNodes"]
+        return list(nodes[0]["partitionKeys"]) if nodes else []
+
     def events(self, run_id: str) -> Iterator[dict[str, Any]]:
         """The run's events as Dagster's GraphQL types tell them, from the first to the last, as they come."""
         cursor: str | None = None
@@ -194,8 +204,22 @@ class DagsterClient:
         return nodes
 
 
+def _state(node: dict[str, Any], materialized_at: float | None) -> tuple[str, tuple[str, ...]]:
+    """What Dagster calls stale (older code or inputs) is `outdated` here; stale is what missed its SLA."""
+    window = (node["internalFreshnessPolicy"] or {}).get("failWindowSeconds")
+    age = time.time() - materialized_at if materialized_at is not None else 0.0
+    if window is not None and age > window:
+        return "stale", (f"materialized {age / 3600:.1f} h ago; the SLA is {window / 3600:g} h",)
+    told = (node["staleStatus"] or "").lower()
+    return {"stale": "outdated"}.get(told, told), tuple(
+        dict.fromkeys(cause["reason"] for cause in node["staleCauses"] or ())
+    )
+
+
 def _asset(node: dict[str, Any]) -> AssetStatus:
     last = (node["assetMaterializations"] or [None])[0]
+    materialized_at = float(last["timestamp"]) / 1000 if last else None
+    state, why = _state(node, materialized_at)
     return AssetStatus(
         key="/".join(node["assetKey"]["path"]),
         group=node["groupName"],
@@ -204,9 +228,9 @@ def _asset(node: dict[str, Any]) -> AssetStatus:
         tags={tag["key"]: tag["value"] for tag in node["tags"]},
         depends_on=tuple("/".join(key["path"]) for key in node["dependencyKeys"]),
         materializable=node["isMaterializable"],
-        partitioned=node["isPartitioned"],
-        state=(node["staleStatus"] or "").lower(),
-        why=tuple(dict.fromkeys(cause["reason"] for cause in node["staleCauses"] or ())),
-        materialized_at=float(last["timestamp"]) / 1000 if last else None,
+        partitions=(node["partitionDefinition"] or {}).get("description"),
+        state=state,
+        why=why,
+        materialized_at=materialized_at,
         last_run=last["runId"] if last else None,
     )

@@ -14,8 +14,10 @@ import dagster as dg
 from floe_dev.config.project import find_project, load_project
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.project import Project
+from floe_dev.orchestrators.dagster.automation import automation
 from floe_dev.orchestrators.dagster.dbt_assets import project_dbt_assets
 from floe_dev.orchestrators.dagster.dbt_project import dagster_dbt_project, dbt_resource
+from floe_dev.orchestrators.dagster.options import with_options
 from floe_dev.orchestrators.dagster.resources import project_resources
 
 
@@ -32,15 +34,29 @@ def build_definitions(project: Project | Path | str | None = None) -> dg.Definit
     definitions = [_module_definitions(module) for module in asset_modules(project)]
     dbt_project = dagster_dbt_project(project)
     if dbt_project is not None:
-        definitions.append(dg.Definitions(assets=[project_dbt_assets(project, dbt_project)]))
+        definitions.append(dg.Definitions(assets=project_dbt_assets(project, dbt_project)))
         resources["dbt"] = dbt_resource(dbt_project)
-    return dg.Definitions.merge(*definitions, dg.Definitions(resources=resources, executor=executor()))
+    started = automation(project, start_switched_off=not is_local())
+    definitions.append(
+        dg.Definitions(
+            resources=resources,
+            executor=executor(),
+            jobs=started.jobs,
+            schedules=started.schedules,
+            sensors=started.sensors,
+        )
+    )
+    return with_options(project, dg.Definitions.merge(*definitions))
+
+
+def is_local() -> bool:
+    """Whether this is the deployment of one person's machine (DAGSTER_DEPLOYMENT)."""
+    return os.environ.get("DAGSTER_DEPLOYMENT", "local") == "local"
 
 
 def executor() -> dg.ExecutorDefinition:
     """In the run's own process on this machine: a process for each step costs seconds of imports."""
-    local = os.environ.get("DAGSTER_DEPLOYMENT", "local") == "local"
-    return dg.in_process_executor if local else dg.multi_or_in_process_executor
+    return dg.in_process_executor if is_local() else dg.multi_or_in_process_executor
 
 
 def asset_modules(project: Project) -> list[ModuleType]:

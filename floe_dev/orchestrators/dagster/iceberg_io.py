@@ -7,6 +7,7 @@ the Arrow stream, the catalog commits them once. All else is dagster-iceberg's.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,9 +17,9 @@ import pyarrow as pa
 from dagster import IOManager, MetadataValue, OutputContext, TableColumn, TableSchema
 from dagster._core.storage.db_io_manager import DbIOManager, TableSlice
 from dagster_iceberg._utils import WriteMode
-from dagster_iceberg.io_manager.arrow import PyArrowIcebergIOManager
 from dagster_iceberg.io_manager.base import IcebergDbClient
 from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 
 from floe_dev.catalogs.traced import traced_catalog
 from floe_dev.dbt.adapter.layout import TableLayout
@@ -26,11 +27,16 @@ from floe_dev.dbt.adapter.stamp import snapshot_properties
 from floe_dev.dbt.adapter.table import Change, IcebergTable, data_files
 from floe_dev.dbt.adapter.types import columns_of
 from floe_dev.model.connection import CatalogConnection
+from floe_dev.orchestrators.dagster.iceberg_partitions import overwrite_partitions, partition_by
 from floe_dev.tracing.lineage import Output, node_event
 from floe_dev.tracing.record import record_lineage
 from floe_dev.tracing.writes import take
 
-_ARROW_HANDLER: Any = type(PyArrowIcebergIOManager.type_handlers()[0])
+_IO_MANAGERS = {
+    "arrow": "PyArrowIcebergIOManager",
+    "pandas": "PandasIcebergIOManager",
+    "polars": "PolarsIcebergIOManager",
+}
 
 
 class CatalogClient(IcebergDbClient):
@@ -49,24 +55,39 @@ class CatalogClient(IcebergDbClient):
         yield self._catalog
 
 
-class ArrowHandler(_ARROW_HANDLER):  # type: ignore[misc]
-    """`pyarrow.Table`, and `pyarrow.RecordBatchReader` for what should never be in memory whole."""
+def _handler(base: Any) -> Any:
+    """dagster-iceberg's handler of one kind of data frame, which writes as floe does."""
 
-    def handle_output(self, context: OutputContext, table_slice: TableSlice, obj: Any, connection: Catalog) -> None:
-        """Write one asset's result into its table; raises what DuckDB or the catalog raise."""
-        whole = not table_slice.partition_dimensions and self._get_write_mode(context) is WriteMode.overwrite
-        if whole:
-            _replace(context, table_slice, obj, connection)
-            return
-        # What dagster-iceberg appends or writes for one partition it wants in memory.
-        table = obj.read_all() if isinstance(obj, pa.RecordBatchReader) else obj
-        super().handle_output(context, table_slice, table, connection)
+    class Handler(base):  # type: ignore[misc]
+        def handle_output(self, context: OutputContext, table_slice: TableSlice, obj: Any, connection: Catalog) -> None:
+            """Write one asset's result into its table; raises what DuckDB, PyIceberg or the catalog raise."""
+            streamed = isinstance(obj, pa.RecordBatchReader)
+            if table_slice.partition_dimensions:
+                _write_partitions(context, table_slice, obj.read_all() if streamed else self.to_arrow(obj), connection)
+            elif self._get_write_mode(context) is WriteMode.overwrite:
+                _replace(context, table_slice, obj if streamed else self.to_arrow(obj), connection)
+            else:
+                # What dagster-iceberg appends or merges it wants in memory.
+                super().handle_output(context, table_slice, obj.read_all() if streamed else obj, connection)
+
+    return Handler()
+
+
+def _handlers() -> Iterator[Any]:
+    """Arrow first, which is what an asset without a type hint gets; pandas and Polars where they are installed."""
+    for module, name in _IO_MANAGERS.items():
+        try:
+            manager = getattr(importlib.import_module(f"dagster_iceberg.io_manager.{module}"), name)
+        except ImportError:
+            continue
+        for handler in manager.type_handlers():
+            yield _handler(type(handler))
 
 
 def iceberg_io_manager(connection: CatalogConnection) -> IOManager:
     """An IO manager on the catalog behind `connection`; keys `[namespace, name]` are tables."""
     return DbIOManager(
-        type_handlers=[ArrowHandler()],
+        type_handlers=list(_handlers()),
         db_client=CatalogClient(connection),
         database=connection.alias,
         schema=None,
@@ -74,10 +95,32 @@ def iceberg_io_manager(connection: CatalogConnection) -> IOManager:
     )
 
 
-def _replace(context: OutputContext, table_slice: TableSlice, obj: Any, catalog: Catalog) -> None:
-    """Make `obj` the whole content of the table: one commit, history kept."""
+class _TableExistsError(Exception):
+    """Another run made the table meanwhile."""
+
+
+def _write_partitions(context: OutputContext, table_slice: TableSlice, rows: pa.Table, catalog: Catalog) -> None:
+    """Make `rows` the content of the run's partitions, in a table that is made where there is none."""
+    if not catalog.table_exists((*table_slice.schema.split("."), table_slice.table)):
+        try:
+            _replace(context, table_slice, rows, catalog, new=True)
+        except _TableExistsError:
+            pass
+        else:
+            return
+    table = overwrite_partitions(table_slice, rows, catalog, _summary(context, catalog))
+    context.add_output_metadata({"dagster/partition_row_count": rows.num_rows, **_snapshot(table)})
+    current = table.current_snapshot()
+    columns = [(each.name, str(each.field_type)) for each in table.schema().fields]
+    name = f"{table_slice.schema}.{table_slice.table}"
+    _tell(context, Output(name, columns, rows.num_rows, snapshot_id=current.snapshot_id if current else None))
+
+
+def _replace(context: OutputContext, table_slice: TableSlice, obj: Any, catalog: Catalog, *, new: bool = False) -> None:
+    """Make `obj` the whole content of the table: one commit, history kept; with `new` only of one that is not there."""
     options = context.definition_metadata or {}
-    layout = TableLayout.parse(options.get("partition_by"), options.get("sort_order"), options.get("table_properties"))
+    partitioned_by = options.get("partition_by") or (partition_by(context, table_slice) if new else None)
+    layout = TableLayout.parse(partitioned_by, options.get("sort_order"), options.get("table_properties"))
     streamed = isinstance(obj, pa.RecordBatchReader)
     with duckdb.connect() as database:
         types = database.from_arrow(obj.schema.empty_table())
@@ -86,31 +129,34 @@ def _replace(context: OutputContext, table_slice: TableSlice, obj: Any, catalog:
         asked = iter(range(1 if streamed else 1_000_000))
 
         def content(now: Any) -> tuple[str, Any]:
+            if new and now is not None:
+                raise _TableExistsError
             if next(asked, None) is None:
                 raise RuntimeError("another writer changed the table meanwhile, and a stream can be read only once")
             return "SELECT * FROM floe_output", data_files(now)
 
         table = IcebergTable(catalog, (*table_slice.schema.split("."), table_slice.table))
-        principal = str(catalog.properties.get("credential", "")).partition(":")[0]
-        rows = table.apply(database, Change(content, columns, layout, _summary(context, principal), rebuild=True))
-    written = take(".".join(table.identifier))
-    if context.has_asset_key and written is not None:
-        record_lineage(_event(context, written))
-    snapshot = table.load().current_snapshot()  # type: ignore[union-attr]
+        rows = table.apply(database, Change(content, columns, layout, _summary(context, catalog), rebuild=True))
+    _tell(context, take(".".join(table.identifier)))
     context.add_output_metadata(
         {
             "dagster/row_count": rows,
             "dagster/column_schema": TableSchema([TableColumn(c.name, str(c.type)) for c in columns]),
-            "snapshot_id": MetadataValue.text(str(snapshot.snapshot_id if snapshot else "")),
+            **_snapshot(table.load()),
         }
     )
 
 
-def _event(context: OutputContext, written: Output) -> dict[str, Any]:
-    """The asset was made from what its definition depends on, whether the IO manager or its own code read that."""
+def _tell(context: OutputContext, written: Output | None) -> None:
+    """Record what was written as lineage.
+
+    The asset was made from what its definition depends on, whether the IO manager or its own code read that.
+    """
+    if written is None or not context.has_asset_key:
+        return
     layer = context.step_context.job_def.asset_layer
     parents = layer.get(context.asset_key).parent_keys if layer.has(context.asset_key) else ()
-    return node_event(
+    event = node_event(
         "COMPLETE",
         node="/".join(context.asset_key.path),
         run_id=context.run_id,
@@ -120,9 +166,19 @@ def _event(context: OutputContext, written: Output) -> dict[str, Any]:
         inputs=sorted(".".join(key.path) for key in parents),
         outputs=[written],
     )
+    record_lineage(event)
 
 
-def _summary(context: OutputContext, principal: str) -> dict[str, str]:
+def _snapshot(table: Table | None) -> dict[str, MetadataValue]:
+    snapshot = table.current_snapshot() if table is not None else None
+    return {"snapshot_id": MetadataValue.text(str(snapshot.snapshot_id if snapshot else ""))}
+
+
+def _summary(context: OutputContext, catalog: Catalog) -> dict[str, str]:
     """The snapshot's keys, as for dbt's tables (docs/reference/snapshot-summary.md)."""
+    principal = str(catalog.properties.get("credential", "")).partition(":")[0]
     keys = {**snapshot_properties({}, "", principal), "floe.run-id": context.run_id}
+    if context.has_asset_partitions:
+        span = context.asset_partition_key_range
+        keys["floe.partitions"] = span.start if span.start == span.end else f"{span.start}..{span.end}"
     return {**keys, "floe.asset": "/".join(context.asset_key.path)} if context.has_asset_key else keys

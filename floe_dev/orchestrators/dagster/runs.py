@@ -53,8 +53,10 @@ class _Watch:
         step = event.get("stepKey") or ""
         match event["__typename"]:
             case "AssetMaterializationPlannedEvent":
-                self.planned.append(_key(event))
-                self._tell("asset", _key(event), at, state="waiting")
+                # Dagster plans, and makes, each partition of an asset with an event of its own.
+                if _key(event) not in self.planned:
+                    self.planned.append(_key(event))
+                    self._tell("asset", _key(event), at, state="waiting")
             case "ExecutionStepStartEvent":
                 self.step_started[step] = at
                 asset = self._asset_of(step)
@@ -119,13 +121,14 @@ class _Watch:
 
     def _materialized(self, event: dict[str, Any], step: str, at: float) -> None:
         key = _key(event)
+        if key in self.done:
+            return
         entries = {entry["label"]: entry for entry in event.get("metadataEntries") or ()}
         seconds = entries.get(_DURATION, {}).get("floatValue")
         if seconds is None and self._asset_of(step) == key:
             seconds = at - self.step_started.get(step, at)
         rows = entries.get(_ROWS, {}).get("intValue")
-        if key not in self.done:
-            self.done.append(key)
+        self.done.append(key)
         detail = f"{rows} rows" if rows is not None else None
         self._tell("asset", key, at, state="done", seconds=seconds, detail=detail)
 

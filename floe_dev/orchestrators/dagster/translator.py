@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, AssetSpec
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
+from floe_dev.orchestrators.dagster.freshness import freshness_policy
+
 if TYPE_CHECKING:
     from dagster_dbt import DbtProject
 
@@ -64,11 +66,22 @@ class FloeDbtTranslator(DagsterDbtTranslator):
         return tags
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> AssetSpec:
-        """dagster-dbt's spec, with the kinds that say where the table is and what computes it."""
+        """dagster-dbt's spec, with the kinds that say where the table is and what computes it, and the SLA.
+
+        `event_time` of a model becomes `partition_expr`, by which IO managers read its partitions.
+        """
         spec = super().get_asset_spec(manifest, unique_id, project)
-        materialized = (self.get_resource_props(manifest, unique_id).get("config") or {}).get("materialized")
-        kinds = {"dbt", "duckdb", "view" if materialized == "view" else "iceberg"}
-        return spec.replace_attributes(kinds=kinds, metadata={**spec.metadata, "dagster/storage_kind": "iceberg"})
+        props = self.get_resource_props(manifest, unique_id)
+        config = props.get("config") or {}
+        kinds = {"dbt", "duckdb", "view" if config.get("materialized") == "view" else "iceberg"}
+        metadata = {**spec.metadata, "dagster/storage_kind": "iceberg"}
+        if config.get("event_time"):
+            metadata["partition_expr"] = config["event_time"]
+        changes: dict[str, Any] = {"kinds": kinds, "metadata": metadata}
+        policy = freshness_policy(_meta(props).get("sla"))
+        if policy is not None:
+            changes["freshness_policy"] = policy
+        return spec.replace_attributes(**changes)
 
 
 def _meta(props: Mapping[str, Any]) -> Mapping[str, Any]:
