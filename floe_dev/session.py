@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
     from floe_dev.catalogs.client import CatalogClient, TableInfo
     from floe_dev.model.connection import CatalogConnection
+    from floe_dev.model.lineage import LineageGraph
     from floe_dev.model.project import Project
     from floe_dev.model.runs import RunResult
     from floe_dev.model.status import Event, StackStatus
     from floe_dev.orchestrators.dagster.client import DagsterClient
     from floe_dev.orchestrators.dagster.partition_runs import PlannedRun
+    from floe_dev.telemetry.join import Join
+    from floe_dev.telemetry.query import TelemetryReader
 
     OnEvent = Callable[[Event], None]
 
@@ -271,6 +274,41 @@ class Session:
         self.require_running()
         with self._client(principal) as client:
             return client.table(identifier)
+
+    def telemetry(self) -> TelemetryReader:
+        """What was received of traces, logs and lineage; the stack need not run."""
+        from floe_dev.telemetry.query import TelemetryReader
+
+        return TelemetryReader(self.layout)
+
+    def join(self, tables: Sequence[TableInfo] | None = None) -> Join:
+        """Asset, run, trace and snapshot found from each other (over `tables`, else all of the catalog's).
+
+        Of a stack that does not run, only what the traces remember is known.
+        """
+        from floe_dev.supervisor.quick import quick_status
+        from floe_dev.telemetry.dagster_runs import dagster_runs
+        from floe_dev.telemetry.join import Join
+
+        running = quick_status(self.root) is not None
+        if tables is None:
+            tables = self.tables() if running else ()
+        return Join(self.telemetry(), tables, dagster_runs(self.dagster()) if running else ())
+
+    def lineage(self, focus: str, *, depth: int | None = None) -> LineageGraph:
+        """What the dataset `namespace.name` is made from and what is made from it, by events and Dagster's graph."""
+        from floe_dev.model.lineage import LineageEdge
+        from floe_dev.supervisor.quick import quick_status
+        from floe_dev.telemetry.graph import around
+
+        reader = self.telemetry()
+        edges = {(edge.source, edge.target): edge for edge in reader.edges()}
+        if quick_status(self.root) is not None:
+            for asset in self.dagster().assets():
+                target = asset.key.replace("/", ".")
+                for source in (key.replace("/", ".") for key in asset.depends_on):
+                    edges.setdefault((source, target), LineageEdge(source=source, target=target, job=asset.key))
+        return around(focus, edges.values(), reader.column_edges(), depth=depth)
 
     def _client(self, principal: str) -> CatalogClient:
         from floe_dev.catalogs.client import CatalogClient

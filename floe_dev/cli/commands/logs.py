@@ -24,11 +24,15 @@ _COLORS = ("cyan", "green", "yellow", "blue")
 @click.command(short_help="Show the services' logs; -f follows them.")
 @click.argument("service", nargs=-1)
 @click.option("--follow", "-f", is_flag=True, help="Go on showing new lines until Ctrl-C.")
+@click.option("--trace", default=None, metavar="ID", help="The log records of one trace, whichever process wrote them.")
 @click.option("--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="Last lines of each.")
 @project_option
 @pass_output
-def command(output: Output, service: tuple[str, ...], follow: bool, lines: int, root: Path) -> None:
-    """Show the last lines of every service's log, or of the SERVICEs named."""
+def command(output: Output, service: tuple[str, ...], follow: bool, trace: str | None, lines: int, root: Path) -> None:
+    """Show the last lines of every service's log, or of the SERVICEs named; with --trace, what a trace logged."""
+    if trace is not None:
+        _of_trace(output, root, trace)
+        return
     folder = Layout(root).logs_dir
     logs = sorted(folder.glob("*.log")) if folder.is_dir() else []
     known = [path.stem for path in logs]
@@ -61,6 +65,17 @@ def command(output: Output, service: tuple[str, ...], follow: bool, lines: int, 
             sys.stdout.flush()
         else:
             time.sleep(_POLL_SECONDS)
+
+
+def _of_trace(output: Output, root: Path, trace: str) -> None:
+    from floe_dev.cli.render.traces import when_text
+    from floe_dev.telemetry.query import TelemetryReader
+
+    records = TelemetryReader(Layout(root)).logs(trace)
+    if not records:
+        output.say(f"the trace {trace} logged nothing")
+    for record in records:
+        output.data(f"{when_text(record.time_ns / 1e9)} {record.severity:<7} {record.service}  {record.body}")
 
 
 @dataclass

@@ -16,6 +16,7 @@ from floe_dev.cli.render.tables import table
 
 if TYPE_CHECKING:
     from floe_dev.catalogs.client import Snapshot, TableInfo
+    from floe_dev.catalogs.inspect import TableDiff
 
 
 @click.group(name="tables", invoke_without_command=True, short_help="List tables; show one; compare two snapshots.")
@@ -112,26 +113,29 @@ def diff_command(output: Output, name: str, before: str, after: str, as_json: bo
     info = session.table(name)
     found = diff(open_table(session.connection(), info), info, find_snapshot(info, before), find_snapshot(info, after))
     if as_json:
-        output.document(
-            {
-                "table": found.identifier,
-                "before": snapshot_content(found.before),
-                "after": snapshot_content(found.after),
-                "rows": {"before": found.rows_before, "after": found.rows_after},
-                "files": {
-                    "added": [vars(file) for file in found.files_added],
-                    "removed": [vars(file) for file in found.files_removed],
-                    "kept": found.files_kept,
-                },
-                "columns": {
-                    "added": found.columns_added,
-                    "removed": found.columns_removed,
-                    "changed": found.columns_changed,
-                },
-            }
-        )
+        output.document(difference_document(found))
         return
     output.data(difference_text(found, output))
+
+
+def difference_document(found: TableDiff) -> dict[str, Any]:
+    """What lies between two snapshots as JSON shows it."""
+    return {
+        "table": found.identifier,
+        "before": snapshot_content(found.before),
+        "after": snapshot_content(found.after),
+        "rows": {"before": found.rows_before, "after": found.rows_after},
+        "files": {
+            "added": [vars(file) for file in found.files_added],
+            "removed": [vars(file) for file in found.files_removed],
+            "kept": found.files_kept,
+        },
+        "columns": {
+            "added": found.columns_added,
+            "removed": found.columns_removed,
+            "changed": found.columns_changed,
+        },
+    }
 
 
 def listed(info: TableInfo) -> dict[str, Any]:

@@ -1,0 +1,124 @@
+"""`floe traces`: what ran and where the time went; one trace as a waterfall; traces as OTLP files."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from floe_dev.cli.options import json_option, pass_output, project_option
+from floe_dev.cli.output import Output
+
+
+@click.command(short_help="List traces; show one as a waterfall; export them.")
+@click.argument("what", nargs=-1, metavar="[ID | export [ID]...]")
+@click.option("--run", default=None, help="Of this Dagster run (its id, or the beginning of it).")
+@click.option("--asset", default=None, help="That made this asset, such as gold/metrics.")
+@click.option("--state", type=click.Choice(["ok", "error", "open"]), default=None, help="How they ended.")
+@click.option("--min", "min_seconds", type=float, default=None, metavar="SECONDS", help="That took at least so long.")
+@click.option("--since", type=float, default=None, metavar="MINUTES", help="That began in the last so many minutes.")
+@click.option("--name", default=None, help="Whose name contains this.")
+@click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
+@click.option("--output", "-o", "file", type=click.Path(path_type=Path), default=None, help="export: the file.")
+@json_option
+@project_option
+@pass_output
+def command(
+    output: Output,
+    what: tuple[str, ...],
+    run: str | None,
+    asset: str | None,
+    state: str | None,
+    min_seconds: float | None,
+    since: float | None,
+    name: str | None,
+    limit: int,
+    file: Path | None,
+    as_json: bool,
+    root: Path,
+) -> None:
+    """List traces, newest first; with an ID (its first digits are enough) show that one.
+
+    `floe traces ID --json` prints OTLP's JSON. `floe traces export` writes the traces listed (or those named) as OTLP,
+    one JSON document a line, which Jaeger, a collector's file receiver and otel-desktop-viewer load.
+    """
+    from floe_dev.model.layout import Layout
+    from floe_dev.telemetry.query import TelemetryReader, TraceFilter
+
+    reader = TelemetryReader(Layout(root))
+    wanted = TraceFilter(
+        run=run,
+        asset=asset.replace(".", "/") if asset else None,
+        state=state,
+        min_seconds=min_seconds,
+        since=time.time() - since * 60 if since is not None else None,
+        name=name,
+        limit=limit,
+    )
+    if what and what[0] == "export":
+        _export(output, reader, what[1:] or tuple(trace.trace_id for trace in reader.traces(wanted)), file)
+        return
+    if len(what) > 1:
+        raise click.UsageError("one ID is enough; several can be exported: floe traces export ID ID")
+    if what:
+        _show(output, root, what[0], as_json=as_json)
+        return
+    found = reader.traces(wanted)
+    gaps = reader.gaps()
+    if as_json:
+        output.document(
+            {
+                "traces": [{**t.model_dump(mode="json"), "seconds": t.seconds, "state": t.state} for t in found],
+                "gaps": [gap.model_dump(mode="json") for gap in gaps],
+            }
+        )
+        return
+    if not found:
+        output.say("no traces yet" if wanted == TraceFilter(limit=limit) else "no trace matches")
+        return
+    from floe_dev.cli.render.traces import traces_text
+
+    output.data(traces_text(found, color=output.color, unicode=output.unicode, width=output.width))
+    for gap in gaps:
+        output.say(f"{gap.kind}: {gap.count} ({gap.reason})")
+
+
+def _show(output: Output, root: Path, trace_id: str, *, as_json: bool) -> None:
+    import json
+
+    from floe_dev.cli.render.traces import links_text, waterfall, when_text
+    from floe_dev.errors import Code, FloeError
+    from floe_dev.session import Session
+
+    session = Session(root)
+    trace = session.telemetry().trace(trace_id)
+    if trace is None:
+        raise FloeError(Code.NO_SUCH_TRACE, f"no trace begins with {trace_id!r}", fix="floe traces")
+    if as_json:
+        from floe_dev.telemetry.export import otlp_documents
+
+        (document,) = otlp_documents(session.telemetry(), [trace.summary.trace_id])
+        output.data(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    summary = trace.summary
+    output.data(f"{summary.name}  {summary.trace_id}  {when_text(summary.start_ns / 1e9)}  {summary.state}\n")
+    output.data(waterfall(trace, color=output.color, unicode=output.unicode, width=output.width))
+    links = session.join().of_trace(summary)
+    if links.runs or links.snapshots:
+        output.data("\n" + links_text(links.model_copy(update={"traces": ()}), color=output.color, width=output.width))
+
+
+def _export(output: Output, reader: object, trace_ids: tuple[str, ...], file: Path | None) -> None:
+    from floe_dev.telemetry.export import otlp_lines
+    from floe_dev.telemetry.query import TelemetryReader
+
+    assert isinstance(reader, TelemetryReader)
+    lines = otlp_lines(reader, trace_ids)
+    if file is None:
+        for line in lines:
+            output.data(line)
+        return
+    with file.open("w", encoding="utf-8") as target:
+        target.writelines(line + "\n" for line in lines)
+    output.say(f"{len(trace_ids)} traces written to {file}")

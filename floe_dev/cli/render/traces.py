@@ -1,0 +1,149 @@
+"""Traces and snapshots as text: the list, the waterfall, the links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from floe_dev.cli.render.style import bytes_text, cell_width, glyph, paint, seconds_text, truncate
+from floe_dev.cli.render.tables import table
+from floe_dev.model.lineage import Links, RunLink, SnapshotLink
+from floe_dev.model.traces import Span, SpanStatus, Trace, TraceSummary
+
+#: Digits of an id that lists show; as many as `floe traces ID` needs to find one of thousands.
+SHORT = 12
+_BAR = 32
+#: Attributes worth a place beside the bar, in this order.
+_TOLD = ("floe.rows", "floe.snapshot", "floe.dbt.status", "floe.step.outcome")
+_STATES = {"error": "failed", "ok": "done", "open": "running"}
+
+
+def when_text(seconds: float | None) -> str:
+    """A moment in local time."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S") if seconds is not None else ""
+
+
+def traces_text(found: Sequence[TraceSummary], *, color: bool, unicode: bool, width: int | None) -> str:
+    """The list, newest first."""
+    rows = [
+        (
+            glyph(_STATES[trace.state], unicode=unicode),
+            trace.trace_id[:SHORT],
+            trace.name,
+            trace.service,
+            when_text(trace.start_ns / 1e9),
+            seconds_text(trace.seconds),
+            trace.spans,
+            trace.errors or None,
+            (trace.run_id or "")[:8],
+        )
+        for trace in found
+    ]
+    columns = ("", "trace", "name", "service", "started", "took", "spans", "errors", "run")
+    return table(columns, rows, width=width, color=color)
+
+
+def waterfall(trace: Trace, *, color: bool, unicode: bool, width: int | None) -> str:
+    """Every span in a line of its own: name, how long, and where in the trace's time it lies."""
+    start, whole = trace.summary.start_ns, max(1, trace.summary.end_ns - trace.summary.start_ns)
+    lines = []
+    labels = [("  " * depth + span.name, span) for depth, span in trace.tree()]
+    room = min(60, max(cell_width(label) for label, _ in labels))
+    if width is not None:
+        room = max(20, min(room, width - _BAR - 14))
+    for label, span in labels:
+        shown = truncate(label, room)
+        failed = span.status is SpanStatus.ERROR
+        bar = _bar(span, start, whole, unicode=unicode)
+        told = _told(span)
+        line = (
+            f"{shown}{' ' * (room - cell_width(shown))}  {seconds_text(span.seconds):>9}  "
+            f"{paint(bar, 'red' if failed else 'cyan', color=color)}"
+        )
+        lines.append(
+            f"{line}  {paint(told, 'red' if failed else 'dim', color=color)}".rstrip() if told else line.rstrip()
+        )
+    return "\n".join(lines)
+
+
+def links_text(links: Links, *, color: bool, width: int | None) -> str:
+    """Assets, runs, traces and snapshots of one thing, each kind in a block of its own."""
+    blocks = []
+    if links.assets:
+        blocks.append("assets    " + ", ".join(links.assets))
+    if links.runs:
+        blocks.append(runs_text(links.runs, color=color, width=width))
+    if links.traces:
+        blocks.append("traces    " + ", ".join(links.traces))
+    if links.snapshots:
+        blocks.append(history_text(links.snapshots, color=color, width=width, with_table=True))
+    return "\n\n".join(blocks)
+
+
+def runs_text(runs: Sequence[RunLink], *, color: bool, width: int | None) -> str:
+    """Runs in a table."""
+    rows = [
+        (
+            run.run_id,
+            run.status + ("" if run.in_dagster else " (not in Dagster any more)"),
+            when_text(run.started_at),
+            seconds_text(run.ended_at - run.started_at) if run.ended_at and run.started_at else "",
+            (run.trace_id or "")[:SHORT],
+            len(run.assets),
+        )
+        for run in runs
+    ]
+    return table(("run", "status", "started", "took", "trace", "assets"), rows, width=width, color=color)
+
+
+def history_text(history: Sequence[SnapshotLink], *, color: bool, width: int | None, with_table: bool = False) -> str:
+    """Snapshots in a table, with the run and the trace that made each."""
+    rows = [
+        (
+            *((link.table,) if with_table else ()),
+            link.number,
+            str(link.snapshot_id),
+            when_text(link.committed_ms / 1000),
+            link.operation + (" (expired)" if link.expired else ""),
+            _change(link.rows_added, link.rows_removed),
+            _change(link.files_added, link.files_removed),
+            bytes_text(link.bytes_added),
+            "yes" if link.schema_changed else "",
+            (link.run_id or "")[:8] + ("?" if link.inferred and link.run_id else ""),
+            (link.trace_id or "")[:SHORT] + ("?" if link.inferred else ""),
+            (link.dbt_node or "") if not with_table else "",
+            (link.git_commit or "")[:8] + ("+" if link.git_dirty else ""),
+        )
+        for link in history
+    ]
+    columns = ["no", "snapshot", "committed", "operation", "rows", "files", "added", "schema", "run", "trace"]
+    columns += ["dbt node", "git"]
+    columns = ["table", *columns] if with_table else columns
+    kept = [i for i, _ in enumerate(columns) if any(row[i] not in ("", None) for row in rows)]
+    return table([columns[i] for i in kept], [[row[i] for i in kept] for row in rows], width=width, color=color)
+
+
+def _change(added: int | None, removed: int | None) -> str:
+    parts = [f"+{added}"] if added else []
+    parts += [f"-{removed}"] if removed else []
+    return " ".join(parts)
+
+
+def _bar(span: Span, start: int, whole: int, *, unicode: bool) -> str:
+    """Where the span lies in the trace: blanks before it, at least one mark for it."""
+    begin = min(_BAR - 1, max(0, (span.start_ns - start) * _BAR // whole))
+    length = min(_BAR - begin, max(1, round((span.end_ns - span.start_ns) * _BAR / whole)))
+    return (" " * begin + ("█" if unicode else "#") * length).ljust(_BAR)
+
+
+def _told(span: Span) -> str:
+    if span.status is SpanStatus.ERROR and span.message:
+        return span.message.splitlines()[0]
+    parts = []
+    for key in _TOLD:
+        value = span.attributes.get(key)
+        if value not in (None, "", "success"):
+            parts.append(
+                f"{value} rows" if key == "floe.rows" else f"snapshot {value}" if key == "floe.snapshot" else str(value)
+            )
+    return ", ".join(parts)

@@ -1,0 +1,35 @@
+"""Dagster's own record of its runs, for the join."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from floe_dev.model.lineage import RunLink
+from floe_dev.orchestrators.dagster.client import DagsterClient
+
+_RUNS = """
+query Runs($limit: Int!) { runsOrError(limit: $limit) {
+  __typename
+  ... on Runs { results { runId status startTime endTime tags { key value } assets { key { path } } } }
+} }
+"""
+_WORDS = {"SUCCESS": "success", "FAILURE": "failure", "CANCELED": "canceled"}
+
+
+def dagster_runs(client: DagsterClient, limit: int = 100) -> list[RunLink]:
+    """The latest runs, newest first; raises FloeError 5003 where Dagster does not answer."""
+    results: list[dict[str, Any]] = client.query(_RUNS, limit=limit)["runsOrError"].get("results", [])
+    found = []
+    for run in results:
+        tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+        found.append(
+            RunLink(
+                run_id=run["runId"],
+                trace_id=tags.get("floe/trace_id"),
+                status=_WORDS.get(run["status"], "running"),
+                started_at=run["startTime"],
+                ended_at=run["endTime"],
+                assets=tuple(sorted("/".join(asset["key"]["path"]) for asset in run["assets"])),
+            )
+        )
+    return found
