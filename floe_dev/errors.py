@@ -347,7 +347,7 @@ class Code(Enum):
     BUDGET_EXCEEDED = Kind(
         7106,
         "the start took longer than its budget",
-        "`floe up --budget` fails where the stack needed more time than that; the slowest path through the start is "
+        "A start that was given a budget fails where the stack needed more time; the slowest path through the start is "
         "named, and `floe traces` keeps the whole start.",
         ExitCode.TIMEOUT,
     )
