@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from floe_dev.cli.command_span import command_span
 from floe_dev.cli.output import Output
 from floe_dev.cli.registry import COMMANDS, FloeContext, load_command
 from floe_dev.errors import ExitCode, FloeError
@@ -84,11 +85,19 @@ def cli(ctx: click.Context, project: Path | None, no_color: bool) -> None:
     output: Output = ctx.obj
     output.project_option = project
     output.no_color = output.no_color or no_color
+    output.command = ctx.invoked_subcommand or ""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code (see `ExitCode`); no exception leaves this function."""
     output = Output()
+    with command_span() as told:
+        told.exit_code = _run(output, arguments)
+        told.name, told.project = output.command, output.project
+    return told.exit_code
+
+
+def _run(output: Output, arguments: Sequence[str]) -> int:
     try:
         with _termination():
             result = cli.main(

@@ -26,7 +26,9 @@ from floe_dev.supervisor import provisioning
 from floe_dev.supervisor.child import run_in_child
 from floe_dev.supervisor.paths import socket_path
 from floe_dev.supervisor.plan import Plan, Step
+from floe_dev.supervisor.start_trace import start_context
 from floe_dev.telemetry import service as telemetry
+from floe_dev.tracing.context import VARIABLE as TRACE_VARIABLE
 
 #: Set for every child: no usage data leaves the machine, output is not held back.
 _QUIET = {
@@ -143,6 +145,7 @@ class Assembly:
         environment = self.environment()
         if fork is not None:
             environment[SOCKET_VARIABLE] = str(socket_path(self.layout.root, "fork"))
+        environment[TRACE_VARIABLE] = start_context(self.instance, name).traceparent()
         return await run_in_child(name, self.layout, environment, fork, after)
 
     async def _provision(self) -> str | None:

@@ -16,6 +16,7 @@ from floe_dev.supervisor.hub import Hub
 from floe_dev.supervisor.plan import Plan, Step
 from floe_dev.supervisor.ports import PortClaims
 from floe_dev.supervisor.runner import RunContext, ServiceRunner
+from floe_dev.supervisor.start_trace import record_start
 from floe_dev.supervisor.state import StackState, save_state
 
 #: Seconds a stack has to end in good order before the rest is killed.
@@ -68,6 +69,7 @@ class Supervisor:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        record_start(self.layout, self.hub.status(), self.plan)
         self.hub.urls = self.plan.urls(self.ports)
         self.hub.ready = True
         self.hub.publish("ready", data=self.hub.status().model_dump(mode="json", by_alias=True))

@@ -107,7 +107,9 @@ class Join:
         return sorted(found, key=lambda link: link.committed_ms, reverse=True)
 
     def _touching(self, identifier: str) -> list[TraceSummary]:
-        return self.reader.traces_by("table", identifier, _TRACES)
+        found = self.reader.traces_by("table", identifier, _TRACES)
+        found += self.reader.traces_by("asset", identifier.replace(".", "/"), _TRACES)
+        return list({trace.trace_id: trace for trace in found}.values())
 
     def _committed(self, identifier: str, touching: Iterable[TraceSummary]) -> list[SnapshotLink]:
         """What the traces tell of commits to the table."""
@@ -171,13 +173,13 @@ def _link(
 
 
 def _by_time(committed_ms: int, touching: Iterable[TraceSummary]) -> TraceSummary | None:
-    """The shortest trace that went on when the commit was made: the run rather than what contains it."""
+    """Of the traces that went on when the commit was made a run's before any other, then the shortest."""
     around = [
         trace
         for trace in touching
         if trace.start_ns // 1_000_000 - _SLACK_MS <= committed_ms <= trace.end_ns // 1_000_000 + _SLACK_MS
     ]
-    return min(around, key=lambda trace: trace.end_ns - trace.start_ns, default=None)
+    return min(around, key=lambda trace: (trace.run_id is None, trace.end_ns - trace.start_ns), default=None)
 
 
 def _assets(traces: Iterable[TraceSummary], snapshots: Iterable[SnapshotLink]) -> list[str]:

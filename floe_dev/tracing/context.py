@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -62,12 +60,12 @@ def within(context: SpanContext | None) -> Iterator[None]:
 
 def new_trace_id() -> str:
     """A random trace id."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def new_span_id() -> str:
     """A random span id."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def run_trace_id(run_id: str) -> str:
@@ -75,9 +73,18 @@ def run_trace_id(run_id: str) -> str:
     text = run_id.replace("-", "").lower()
     if re.fullmatch(r"[0-9a-f]{32}", text) and int(text, 16):
         return text
-    return hashlib.blake2b(run_id.encode(), digest_size=16).hexdigest()
+    return derived_trace_id(run_id)
+
+
+def derived_trace_id(name: str) -> str:
+    """The trace id of something that several processes know by name: the same for the same name."""
+    from hashlib import blake2b
+
+    return blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def derived_span_id(*parts: str) -> str:
     """The span id of something that several processes know by name: the same for the same parts."""
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
+    from hashlib import blake2b
+
+    return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()

@@ -12,7 +12,6 @@ import os
 import re
 import threading
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +98,7 @@ class Spool:
     def _write(self, text: str, records: int) -> None:
         for value in self._hidden:
             text = text.replace(value, "***")
-        name = f"{time.time_ns()}-{uuid.uuid4().hex[:12]}"
+        name = f"{time.time_ns()}-{os.urandom(6).hex()}"
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if sum(1 for _ in os.scandir(self._folder)) > MAX_FILES:

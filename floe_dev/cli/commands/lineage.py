@@ -9,6 +9,8 @@ import click
 from floe_dev.cli.options import json_option, pass_output, project_option
 from floe_dev.cli.output import Output
 
+_FORMS = ("tree", "mermaid", "dot")
+
 
 @click.command(short_help="Show what an asset is made from, and what is made from it.")
 @click.argument("asset")
@@ -16,7 +18,7 @@ from floe_dev.cli.output import Output
 @click.option("--down", "direction", flag_value="down", help="Only what is made from it.")
 @click.option("--depth", type=click.IntRange(1), default=None, help="At most so many steps away.")
 @click.option("--columns", is_flag=True, help="Columns too, as far as a producer told them.")
-@click.option("--format", "form", type=click.Choice(["tree", "mermaid", "dot"]), default="tree", show_default=True)
+@click.option("--format", "form", type=click.Choice(_FORMS), default="tree", show_default=True, help="How it is shown.")
 @json_option
 @project_option
 @pass_output

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds for the stack to be ready.",
 )
+@click.option("--trace", is_flag=True, help="Show the start as a waterfall, with the slowest path through it.")
+@click.option("--budget", type=float, default=None, metavar="SECONDS", help="Fail if the stack is ready later (CI).")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="The Dagster UI's port.")
 @click.option("--progress", type=click.Choice(CHOICES), default="auto", show_default=True, help="How it is shown.")
 @json_option
@@ -45,6 +47,8 @@ def command(
     run: str | None,
     detach: bool,
     timeout: float,
+    trace: bool,
+    budget: float | None,
     port: int | None,
     progress: Choice,
     as_json: bool,
@@ -73,12 +77,17 @@ def command(
     try:
         with view:
             session.up(UpOptions(stack=stack, timeout=timeout, port=port), recorder.event)
+            ready_after = time.monotonic() - started
             if run == "always" or _pending_first_run(session, run):
                 result = session.run((), recorder.event, wait=not detach)
     except BaseException as error:
         _undo(output, session, error, was_running=was_running is not None)
         raise
     _summarize(output, session, recorder, result, time.monotonic() - started, as_json=as_json, progress=progress)
+    if trace or (budget is not None and ready_after > budget):
+        from floe_dev.cli.render.start import show_start
+
+        show_start(output, session, ready_after, budget, whole=trace)
     return 0
 
 

@@ -1,0 +1,225 @@
+"""On a real stack: one run is one trace, and asset, run, trace and snapshot lead to each other."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from floe_dev.model.lineage import Links
+from floe_dev.model.traces import SpanStatus, Trace
+from floe_dev.session import Session
+from tests.cli.helpers import floe
+from tests.telemetry.project import make_project
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """A project with a Python asset and two dbt models, up and materialized."""
+    home = tmp_path_factory.mktemp("join")
+    root = make_project(home / "shop")
+    env = {"XDG_STATE_HOME": str(home / "state")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", env["XDG_STATE_HOME"])
+        try:
+            up = floe("up", cwd=root, env=env, timeout=240)
+            assert up.returncode == 0, up.stdout + up.stderr
+            yield Session(root)
+        finally:
+            floe("down", cwd=root, env=env, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def run(session: Session) -> Links:
+    """The first run, once its trace is whole."""
+    give_up = time.monotonic() + 15
+    while True:
+        (newest, *_) = session.join().dagster_runs
+        links = session.join().of_run(newest.run_id)
+        trace = session.telemetry().trace(links.traces[0]) if links.traces else None
+        if trace is not None and trace.summary.complete:
+            return links
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def trace(session: Session, run: Links) -> Trace:
+    found = session.telemetry().trace(run.traces[0])
+    assert found is not None
+    return found
+
+
+def test_one_run_is_one_trace_from_dagster_to_the_catalog(trace: Trace) -> None:
+    parents = {span.span_id: span for span in trace.spans}
+
+    def path(name: str) -> list[str]:
+        span = next(span for span in trace.spans if span.name == name and span.service == "catalog")
+        names: list[str] = []
+        while span is not None:
+            names.insert(0, f"{span.service}: {span.name}")
+            if span.parent_id is None:
+                break
+            span = parents[span.parent_id]  # none is an orphan
+        return names
+
+    assert path("commit silver.totals") == [
+        "dagster-run: run",
+        "dagster-run: step shop_dbt",
+        "dbt: dbt build",
+        "dbt: model totals",
+        "dbt: write silver.totals",
+        "dbt: commit",
+        "catalog: commit silver.totals",
+    ]
+    assert path("commit bronze.numbers")[:3] == [
+        "dagster-run: run",
+        "dagster-run: step bronze__numbers",
+        "dagster-run: write bronze.numbers",
+    ]
+    assert all(span.status is SpanStatus.OK for span in trace.spans)
+
+
+def test_the_spans_say_what_was_done(session: Session, trace: Trace, run: Links) -> None:
+    node = next(span for span in trace.spans if span.name == "model totals")
+    info = session.table("silver.totals")
+    assert info.current is not None
+    assert node.attributes["floe.rows"] == info.rows == 3
+    assert node.attributes["floe.snapshot"] == str(info.current.snapshot_id)
+    assert node.attributes["floe.dbt.node"] == "model.shop.totals"
+    assert node.resource["floe.run.id"] == run.runs[0].run_id
+
+
+def test_dagster_knows_the_trace_and_the_catalog_knows_both(session: Session, trace: Trace, run: Links) -> None:
+    (dagster_run,) = [each for each in session.join().dagster_runs if each.run_id == run.runs[0].run_id]
+    assert dagster_run.trace_id == trace.summary.trace_id
+    for name in ("silver.totals", "bronze.numbers"):
+        current = session.table(name).current
+        assert current is not None
+        assert current.summary["floe.run-id"] == dagster_run.run_id
+        assert current.summary["floe.trace-id"] == trace.summary.trace_id
+        assert current.summary["floe.asset"] == name.replace(".", "/")
+        assert current.summary["floe.principal"]
+
+
+def test_from_each_of_the_four_the_other_three_are_found(session: Session, run: Links, trace: Trace) -> None:
+    current = session.table("silver.totals").current
+    assert current is not None
+    join = session.join()
+    whole = {
+        "asset": join.of_asset("silver/totals"),
+        "run": join.of_run(run.runs[0].run_id[:8]),
+        "trace": join.of_trace(trace.summary),
+        "snapshot": join.of_snapshot(current.snapshot_id),
+    }
+    for start, links in whole.items():
+        assert "silver/totals" in links.assets, start
+        assert [each.run_id for each in links.runs] == [run.runs[0].run_id], start
+        assert list(links.traces) == [trace.summary.trace_id], start
+        assert current.snapshot_id in [each.snapshot_id for each in links.snapshots], start
+        assert all(not each.inferred for each in links.snapshots), start
+
+
+def test_a_snapshot_of_somebody_else_is_given_to_the_run_by_its_time(session: Session, run: Links) -> None:
+    import pyarrow as pa
+
+    table = session.catalog().load_table("silver.totals")
+    table.append(pa.table({"name": ["x"], "total": pa.array([1], pa.int64())}).cast(table.schema().as_arrow()))
+    newest, stamped = session.join().history(session.table("silver.totals"))[:2]
+    assert newest.number == 2
+    assert newest.run_id is None  # no run went on then, and nothing is made up
+    assert stamped.run_id == run.runs[0].run_id
+
+
+def test_lineage_has_dbt_and_python_in_one_graph(session: Session) -> None:
+    graph = session.lineage("silver.totals")
+    assert {(edge.source, edge.target) for edge in graph.edges} >= {
+        ("bronze.numbers", "silver.totals"),
+        ("silver.totals", "gold.summary"),
+    }
+    told = {(edge.source, edge.target) for edge in session.telemetry().edges()}
+    assert ("silver.totals", "gold.summary") in told
+
+
+def test_the_start_is_a_trace(session: Session) -> None:
+    from floe_dev.supervisor.start_trace import start_context
+    from floe_dev.telemetry.critical_path import critical_path
+
+    status = session.status()
+    assert status is not None
+    trace = session.telemetry().trace(start_context(status.instance).trace_id)
+    assert trace is not None
+    names = {span.name for span in trace.spans}
+    assert {"floe up", "service catalog", "service dagster-code", "step manifest"} <= names
+    path = critical_path(trace)
+    assert path[0].start_ns < path[-1].start_ns
+
+
+def test_commands_print_what_the_join_knows(session: Session, run: Links, trace: Trace) -> None:
+    def answer(*arguments: str) -> Any:
+        done = floe(*arguments, "--json", cwd=session.root)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    trace_id, run_id = trace.summary.trace_id, run.runs[0].run_id
+    assert trace_id in [each["trace_id"] for each in answer("traces")["traces"]]
+    assert [each["trace_id"] for each in answer("traces", "--asset", "silver.totals")["traces"]] == [trace_id]
+    document = answer("traces", trace_id[:8])
+    exported = [s for g in document["resourceSpans"] for scope in g["scopeSpans"] for s in scope["spans"]]
+    assert {span["traceId"] for span in exported} == {trace_id}
+    assert len(exported) == len(trace.spans)
+    assert run_id in [each["run_id"] for each in answer("runs")["runs"]]
+    history = answer("history", "silver/totals")["snapshots"]
+    assert history[-1]["trace_id"] == trace_id
+    assert answer("history", str(history[-1]["snapshot_id"]))["runs"][0]["run_id"] == run_id
+    blamed = answer("blame", "silver.totals", "--key", "name=a")["columns"]
+    assert {column["snapshot"]["run_id"] for column in blamed} == {run_id}
+    text = floe("traces", trace_id[:8], cwd=session.root).stdout
+    assert "model totals" in text
+    assert "commit silver.totals" in text
+    missing = floe("blame", "silver.totals", "--key", "name=nobody", cwd=session.root)
+    assert "FLOE7104" in missing.stderr
+
+
+def test_no_secret_is_in_the_store(session: Session) -> None:
+    from floe_dev.config.credentials import load_secrets
+
+    secrets = load_secrets(session.layout)
+    assert secrets is not None
+    hidden = [secrets.telemetry_token, secrets.signing_key, secrets.root.client_secret]
+    hidden += [credential.client_secret for credential in secrets.principals.values()]
+    for file in Path(session.layout.telemetry_dir).glob("telemetry.db*"):
+        content = file.read_bytes()
+        for secret in hidden:
+            assert secret.get_secret_value().encode() not in content
+
+
+def test_a_run_goes_on_while_the_receiver_is_down_and_loses_no_span(session: Session) -> None:
+    import os
+    import signal
+
+    status = session.status()
+    assert status is not None
+    (receiver,) = [service for service in status.services if service.name == "telemetry"]
+    assert receiver.pid is not None
+    os.kill(receiver.pid, signal.SIGSTOP)  # it neither answers nor collects
+    try:
+        result = session.run(["gold/summary"])
+        assert result.status == "success"
+    finally:
+        os.kill(receiver.pid, signal.SIGCONT)
+    give_up = time.monotonic() + 15
+    while True:
+        (found,) = session.join().of_run(result.run_id).traces[:1] or ("",)
+        late = session.telemetry().trace(found) if found else None
+        if late is not None and late.summary.complete:
+            break
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    assert "commit gold.summary" in {span.name for span in late.spans}
