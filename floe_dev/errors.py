@@ -50,7 +50,8 @@ class Code(Enum):
     NO_PROJECT = Kind(
         1001,
         "no project found",
-        "floe looks for floe.yaml from the working directory upwards. Run the command inside a project, name one with "
+        "floe looks for floe.yaml, then for dbt_project.yml, from the working directory upwards. Run the command "
+        "inside a project, name one with "
         "--project, or make a new one with `floe init`.",
         ExitCode.CONFIG,
     )
@@ -260,6 +261,12 @@ class Code(Enum):
         "a merge has several new rows for one key",
         "Which of them should win is not defined. Make the model's rows unique by unique_key.",
         ExitCode.RUN_FAILED,
+    )
+    DBT_PACKAGES_MISSING = Kind(
+        4010,
+        "dbt packages are missing",
+        "packages.yml names packages that dbt_packages/ does not hold. floe runs `dbt deps` for them, which needs a "
+        "network; packages that are checked in need none.",
     )
     # 5xxx: Dagster and runs
     DEFINITIONS_FAILED = Kind(

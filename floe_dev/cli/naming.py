@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from floe_dev.cli.registry import COMMANDS
+from floe_dev.model.layout import nearest_project
 
 _NAMES = "|".join(COMMANDS)
 _MENTION = re.compile(rf"`floe(?= (?:{_NAMES}|--)|`)")
@@ -60,17 +61,8 @@ def localize(text: str, project: Path | None = None) -> str:
 
 
 def leads_to(start: Path, project: Path) -> bool:
-    """Whether looking for floe.yaml from `start` upwards ends at `project`."""
-    return nearest_project(start) == project.resolve()
-
-
-def nearest_project(start: Path) -> Path | None:
-    """The first folder with a floe.yaml from `start` upwards.
-
-    The same rule as `config.project.find_project`, without its imports: this runs before every command.
-    """
-    here = start.resolve()
-    return next((folder for folder in (here, *here.parents) if (folder / "floe.yaml").is_file()), None)
+    """Whether looking for a project from `start` upwards ends at `project`."""
+    return nearest_project(start.resolve()) == project.resolve()
 
 
 def _own_script() -> Path | None:

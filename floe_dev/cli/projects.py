@@ -6,8 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from floe_dev.cli.naming import floe_command, nearest_project
+from floe_dev.cli.naming import floe_command
 from floe_dev.errors import Code, FloeError, Where
+from floe_dev.model.layout import DBT_FILE, FLOE_FILE, is_project, nearest_project
 
 
 def choose_project(option: Path | None) -> Path:
@@ -17,11 +18,11 @@ def choose_project(option: Path | None) -> Path:
     """
     if option is not None:
         return _named(option)
-    found = nearest_project(Path.cwd())
+    found = nearest_project(Path.cwd().resolve())
     if found is not None:
         return found
     named = os.environ.get("FLOE_PROJECT_DIR")
-    if named and (Path(named) / "floe.yaml").is_file():
+    if named and is_project(Path(named)):
         return Path(named).resolve()
     running = running_roots()
     if len(running) == 1:
@@ -30,7 +31,7 @@ def choose_project(option: Path | None) -> Path:
         return _ask(running)
     raise FloeError(
         Code.NO_PROJECT,
-        f"there is no floe.yaml in {Path.cwd()} or above it, and no stack is running",
+        f"there is no floe.yaml or dbt_project.yml in {Path.cwd()} or above it, and no stack is running",
         fix="floe init my-lakehouse",
     )
 
@@ -43,16 +44,32 @@ def running_roots() -> list[Path]:
 
 
 def _named(option: Path) -> Path:
-    root = option.parent if option.name == "floe.yaml" and option.is_file() else option
-    if not (root / "floe.yaml").is_file():
-        below = sorted(path.parent for path in root.glob("*/floe.yaml")) if root.is_dir() else []
+    root = option.parent if option.name in (FLOE_FILE, DBT_FILE) and option.is_file() else option
+    if not is_project(root):
+        below = _projects_below(root)
+        if len(below) > 1:
+            raise FloeError(
+                Code.SEVERAL_DBT_PROJECTS,
+                f"there are {len(below)} projects below {root}",
+                why="one stack serves one project",
+                where=Where(root),
+                detail=tuple(str(folder) for folder in below),
+                fix=floe_command("up", "--project", str(below[0])),
+            )
         raise FloeError(
             Code.NO_PROJECT,
-            f"there is no floe.yaml in {root}" if root.is_dir() else f"there is no folder {root}",
+            f"there is no floe.yaml or dbt_project.yml in {root}" if root.is_dir() else f"there is no folder {root}",
             where=Where(root),
             fix=floe_command("status", "--project", str(below[0])) if below else f"floe init '{root}'",
         )
     return root.resolve()
+
+
+def _projects_below(root: Path) -> list[Path]:
+    """The projects one folder down; a floe project's own dbt folder is part of it."""
+    return (
+        sorted(folder for folder in root.iterdir() if folder.is_dir() and is_project(folder)) if root.is_dir() else []
+    )
 
 
 def _ask(running: list[Path]) -> Path:

@@ -65,7 +65,8 @@ def _search_path(database: duckdb.DuckDBPyConnection, alias: str) -> str:
     For a name with a schema DuckDB looks only into those databases whose schema of that name is on the path, so a
     namespace with views must be on it twice. The catalog comes first: that is where tables are created.
     """
-    in_catalog = _schemas(database, alias)
+    # DuckDB lists a namespace `main` of an Iceberg catalog but cannot look into it.
+    in_catalog = [name for name in _schemas(database, alias) if name != "main"]
     with_views = [name for name in _schemas(database, MEMORY) if name in in_catalog]
     path = [(alias, name) for name in (*with_views, *in_catalog[:1])]
     path += [(MEMORY, name) for name in (*with_views, "main")]

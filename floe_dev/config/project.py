@@ -6,28 +6,27 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from floe_dev.config.implicit import implicit_platform, implicit_spec
 from floe_dev.config.overlay import lay_over
 from floe_dev.config.validation import Problem, nearest, raise_problems, validate
 from floe_dev.config.yaml_source import KeyPath, YamlSource, read_yaml
 from floe_dev.errors import Code, FloeError, Where
-from floe_dev.model.layout import Layout
+from floe_dev.model.layout import DBT_FILE, FLOE_FILE, Layout, nearest_project
 from floe_dev.model.platform import Platform
 from floe_dev.model.project import FloeSpec, Orchestration, Project
 
-FLOE_FILE = "floe.yaml"
 PLATFORM_FILE = "platform.yaml"
 
 
 def find_project(start: Path) -> Path:
-    """The nearest folder at or above `start` that holds floe.yaml; raises FloeError 1001."""
-    start = start.absolute()
-    for folder in (start, *start.parents):
-        if (folder / FLOE_FILE).is_file():
-            return folder
+    """The nearest folder at or above `start` that holds floe.yaml, else dbt_project.yml; raises FloeError 1001."""
+    found = nearest_project(start)
+    if found is not None:
+        return found
     raise FloeError(
         Code.NO_PROJECT,
-        f"no {FLOE_FILE} in {start} or above it",
-        why="a floe project is a folder with a floe.yaml",
+        f"no {FLOE_FILE} or {DBT_FILE} in {start.absolute()} or above it",
+        why="a project is a folder with a floe.yaml, or a dbt project",
         fix="floe init my_project",
     )
 
@@ -69,9 +68,14 @@ def find_platform(root: Path, environ: Mapping[str, str], home: Path) -> Path:
 
 
 def load_project(root: Path, environ: Mapping[str, str] | None = None) -> Project:
-    """Both files, validated, every logical name resolved, observed endpoints laid over; raises FloeError 1xxx."""
+    """Both files, validated, every logical name resolved, observed endpoints laid over; raises FloeError 1xxx.
+
+    A dbt project without floe.yaml gets what such a file would say (config/implicit.py).
+    """
     environ = os.environ if environ is None else environ
     root = root.absolute()
+    if not (root / FLOE_FILE).is_file() and (root / DBT_FILE).is_file():
+        return _implicit(root, environ)
     floe_source = read_yaml(root / FLOE_FILE)
     spec = validate(FloeSpec, floe_source)
     platform_file = find_platform(root, environ, Path.home())
@@ -82,19 +86,43 @@ def load_project(root: Path, environ: Mapping[str, str] | None = None) -> Projec
     return Project(root=root, spec=spec, platform=platform, platform_file=platform_file)
 
 
+def _implicit(root: Path, environ: Mapping[str, str]) -> Project:
+    spec = implicit_spec(root)
+    found = next((file for file in platform_candidates(root, environ, Path.home()) if file.is_file()), None)
+    if found is None:
+        file, platform = root / DBT_FILE, implicit_platform(spec)
+    else:
+        file, platform = found, validate(Platform, read_yaml(found))
+    return Project(root=root, spec=spec, platform=lay_over(platform, Layout(root), file), platform_file=file)
+
+
 def _check_references(
     spec: FloeSpec, floe_source: YamlSource, platform: Platform, platform_source: YamlSource
 ) -> list[Problem]:
     """Every logical name that is not defined where it should be, and every folder that is not there."""
     names = _Names(floe_source, platform_source.file.name)
+    place: KeyPath
     names.require("catalog", spec.catalog, platform.catalogs, ("catalog",))
     if platform.compute:
         names.require("compute", spec.compute, platform.compute, ("compute",))
     if platform.storage and "storage" in floe_source.data:
         names.require("storage", spec.storage, platform.storage, ("storage",))
+    dbt_projects = [index for index, transform in enumerate(spec.transforms) if transform.type == "dbt"]
+    for index in dbt_projects[1:]:
+        place = ("transforms", index)
+        why = "its profile, its manifest and its asset keys are one graph"
+        names.problems.append(
+            Problem(
+                floe_source.where(place),
+                Code.SEVERAL_DBT_PROJECTS,
+                "there is a second dbt project",
+                why,
+                "keep one; make the other a floe project of its own, or a package of the first",
+            )
+        )
     for index, transform in enumerate(spec.transforms):
         if not (floe_source.file.parent / transform.path).is_dir():
-            place: KeyPath = ("transforms", index, "path")
+            place = ("transforms", index, "path")
             why = f"there is no folder {floe_source.file.parent / transform.path}"
             what = f"the transform's folder `{transform.path}` does not exist"
             names.problems.append(Problem(floe_source.where(place), Code.INVALID_VALUE, what, why, "correct `path`"))

@@ -5,10 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+#: What makes a folder a project: the contract, or a dbt project that knows nothing of floe.
+FLOE_FILE, DBT_FILE = "floe.yaml", "dbt_project.yml"
+
+
+def is_project(folder: Path) -> bool:
+    """Whether `floe up` can run what is in this folder."""
+    return any((folder / name).is_file() for name in (FLOE_FILE, DBT_FILE))
+
+
+def nearest_project(start: Path) -> Path | None:
+    """The first folder with a floe.yaml from `start` upwards, else the first with a dbt_project.yml."""
+    here = start.absolute()
+    for name in (FLOE_FILE, DBT_FILE):
+        for folder in (here, *here.parents):
+            if (folder / name).is_file():
+                return folder
+    return None
+
 
 @dataclass(frozen=True)
 class Layout:
-    """The paths of one project; `root` holds floe.yaml, everything floe writes is below `root/.floe`."""
+    """The paths of one project; everything floe writes is below `root/.floe`."""
 
     root: Path
 

@@ -12,6 +12,7 @@ from floe_dev.cli.naming import floe_command
 from floe_dev.cli.options import json_option, pass_output
 from floe_dev.cli.output import Output
 from floe_dev.errors import Code, FloeError
+from floe_dev.model.layout import DBT_FILE, FLOE_FILE
 
 #: What building or running leaves behind in the template folder and no new project should get.
 _LEFT_OUT = (".floe", "target", "logs", "dbt_packages", "__pycache__", "*.pyc", ".user.yml", ".DS_Store", "*.duckdb")
@@ -20,20 +21,22 @@ _LEFT_OUT = (".floe", "target", "logs", "dbt_packages", "__pycache__", "*.pyc", 
 @click.command(short_help="Make a new project from the sample shop.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
 @click.option("--name", default=None, help="The project's name (default: the folder's).")
+@click.option("--from", "dbt_project", type=click.Path(path_type=Path), help="Add the two files to this dbt project.")
 @json_option
 @pass_output
-def command(output: Output, folder: Path, name: str | None, as_json: bool) -> None:
-    """Make a new project in FOLDER (default: here): a small shop with ingestion, dbt models and tests."""
-    from floe_dev.config.bundled import bundled
+def command(output: Output, folder: Path, name: str | None, dbt_project: Path | None, as_json: bool) -> None:
+    """Make a new project in FOLDER (default: here): a small shop with ingestion, dbt models and tests.
 
-    root = folder.resolve()
+    With --from DIR, write floe.yaml and platform.yaml into the dbt project DIR instead; nothing of it is changed.
+    """
     output.project = None
-    _require_empty(root)
-    template = bundled("sample_project")
-    shutil.copytree(template, root, ignore=shutil.ignore_patterns(*_LEFT_OUT), dirs_exist_ok=True)
-    (root / ".gitignore").write_text(_gitignore(root), "utf-8")
-    project_name = _name_project(root, name or root.name)
-    files = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    if dbt_project is not None:
+        root = dbt_project.resolve()
+        files = _adopt(root)
+        project_name = name or root.name
+    else:
+        root = folder.resolve()
+        project_name, files = _make(root, name)
     if as_json:
         output.document({"project": str(root), "name": project_name, "files": files})
         return
@@ -43,6 +46,37 @@ def command(output: Output, folder: Path, name: str | None, as_json: bool) -> No
         output.say(f"  {floe_command('up', project=root)}")
     else:
         output.say(f"  {floe_command('up')}")
+
+
+def _make(root: Path, name: str | None) -> tuple[str, list[str]]:
+    from floe_dev.config.bundled import bundled
+
+    _require_empty(root)
+    template = bundled("sample_project")
+    shutil.copytree(template, root, ignore=shutil.ignore_patterns(*_LEFT_OUT), dirs_exist_ok=True)
+    (root / ".gitignore").write_text(_gitignore(root), "utf-8")
+    project_name = _name_project(root, name or root.name)
+    return project_name, sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def _adopt(root: Path) -> list[str]:
+    from floe_dev.config.implicit import floe_text, implicit_spec, platform_text
+
+    if not (root / DBT_FILE).is_file():
+        raise FloeError(Code.NO_PROJECT, f"there is no {DBT_FILE} in {root}", fix="floe init")
+    spec = implicit_spec(root)
+    texts = {FLOE_FILE: floe_text(spec), "platform.yaml": platform_text(spec)}
+    there = [name for name in texts if (root / name).exists()]
+    if there:
+        raise FloeError(
+            Code.FOLDER_IN_USE,
+            f"{root} has a {there[0]} already",
+            why="`floe init` never overwrites a file",
+            fix=floe_command("up", "--project", str(root)),
+        )
+    for name, text in texts.items():
+        (root / name).write_text(text, "utf-8")
+    return sorted(texts)
 
 
 def _require_empty(root: Path) -> None:

@@ -16,6 +16,10 @@ from floe_dev.model.project import Project
 
 #: Folders of a dbt project that dbt itself writes.
 _SKIPPED = {"target", "logs", ".git", "__pycache__", ".venv", ".floe"}
+#: How dbt says that packages of packages.yml are not there.
+_PACKAGES_MISSING = "dbt deps"
+_PACKAGE_FILES = ("packages.yml", "dependencies.yml")
+_DEPS_SECONDS = 60.0
 _LOCATION = re.compile(r"\(?((?:[\w.-]+/)*[\w.-]+\.(?:sql|ya?ml|py|csv|md))\)?")
 _LINE = re.compile(r"\bline (\d+)")
 
@@ -70,23 +74,54 @@ def _mark(project: Project) -> Path:
 
 
 def parse(project: Project) -> None:
-    """Run `dbt parse` into `.floe/dbt/target`; raises FloeError 4001."""
+    """Run `dbt parse` into `.floe/dbt/target`, and `dbt deps` before it where packages are missing.
+
+    Raises FloeError 4001 with dbt's message, 4010 where packages can't be had.
+    """
     folder = project.dbt_dir()
     if folder is None:
         return
-    command = [dbt_executable(), "--no-use-colors", "--no-send-anonymous-usage-stats", "parse", "--quiet"]
-    environment = {**os.environ, **project.layout.environment()}
-    done = subprocess.run(
+    done = _dbt(project, folder, "parse", "--quiet")
+    if done.returncode != 0 and _PACKAGES_MISSING in done.stdout + done.stderr:
+        _install_packages(project, folder)
+        done = _dbt(project, folder, "parse", "--quiet")
+    if done.returncode != 0:
+        raise parse_error(folder, done.stdout + done.stderr)
+
+
+def _install_packages(project: Project, folder: Path) -> None:
+    """What dbt itself would have its user do: into the project's own packages folder, which is dbt's."""
+    try:
+        done = _dbt(project, folder, "deps", "--quiet", timeout_seconds=_DEPS_SECONDS)
+        output = done.stdout + done.stderr if done.returncode else ""
+    except subprocess.TimeoutExpired:
+        output = f"dbt deps did not end within {_DEPS_SECONDS:g} s"
+    if output:
+        lines = [line.strip() for line in output.splitlines() if line.strip()]
+        raise FloeError(
+            Code.DBT_PACKAGES_MISSING,
+            "the dbt project's packages are not installed, and cannot be had",
+            why=lines[-1][:300] if lines else None,
+            detail=tuple(lines[-8:]),
+            fix="`dbt deps` where there is a network; or copy them into the project's `dbt_packages/`",
+            where=Where(next((f for name in _PACKAGE_FILES if (f := folder / name).is_file()), folder)),
+        )
+
+
+def _dbt(
+    project: Project, folder: Path, *arguments: str, timeout_seconds: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [dbt_executable(), "--no-use-colors", "--no-send-anonymous-usage-stats", *arguments]
+    return subprocess.run(
         [*command, "--project-dir", str(folder)],
         cwd=folder,
-        env=environment,
+        env={**os.environ, **project.layout.environment()},
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
         check=False,
+        timeout=timeout_seconds,
     )
-    if done.returncode != 0:
-        raise parse_error(folder, done.stdout + done.stderr)
 
 
 def parse_error(folder: Path, output: str) -> FloeError:

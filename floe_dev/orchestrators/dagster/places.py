@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from floe_dev.config.project import FLOE_FILE
 from floe_dev.config.yaml_source import KeyPath, read_yaml
 from floe_dev.errors import Code, FloeError, Where
+from floe_dev.model.layout import FLOE_FILE
 from floe_dev.model.project import Project
 
 

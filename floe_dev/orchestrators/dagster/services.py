@@ -16,7 +16,7 @@ import yaml
 
 from floe_dev.config.private import write_private
 from floe_dev.errors import Code, FloeError
-from floe_dev.model.layout import Layout
+from floe_dev.model.layout import FLOE_FILE, Layout
 from floe_dev.model.project import Project
 from floe_dev.model.stack import Probe, Service
 from floe_dev.orchestrators.dagster.preload import PRELOAD as PRELOAD
@@ -84,9 +84,9 @@ def dagster_services(
 
 
 def definitions_file(project: Project) -> Path | None:
-    """The project's own definitions.py, if it has one."""
+    """The project's own definitions.py, if it has one; in a plain dbt project such a file is something else."""
     file = project.root / "definitions.py"
-    return file if file.is_file() else None
+    return file if file.is_file() and (project.root / FLOE_FILE).is_file() else None
 
 
 def prepare_home(layout: Layout, ports: dict[str, int]) -> None:
