@@ -358,6 +358,25 @@ class Code(Enum):
         "named, and `floe traces` keeps the whole start.",
         ExitCode.TIMEOUT,
     )
+    # 81xx: the dashboard
+    DASHBOARD_READ_ONLY = Kind(
+        8101,
+        "the dashboard only reads",
+        "It was started with --read-only, so it starts, stops and changes nothing. Open it without that option.",
+    )
+    DASHBOARD_NO_TERMINAL = Kind(
+        8102,
+        "the dashboard needs a terminal",
+        "Standard input and output have to be a terminal. `floe status` prints the services without one.",
+        ExitCode.USAGE,
+    )
+    DASHBOARD_KEYS = Kind(
+        8103,
+        "the dashboard's settings are wrong",
+        "dashboard.yaml in the folder `floe` of the user's configuration holds `theme` and `keys`; keys maps an action "
+        "to other keys, such as `help: f1`.",
+        ExitCode.CONFIG,
+    )
     # 9xxx: the machine
     DISK_FULL = Kind(9101, "no space left", "The file system is full, or a quota is used up.", ExitCode.MACHINE)
     READ_ONLY = Kind(

@@ -67,7 +67,11 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--project", "-p", type=click.Path(path_type=Path), default=None, metavar="DIR", help="The project's folder."
 )
@@ -86,6 +90,11 @@ def cli(ctx: click.Context, project: Path | None, no_color: bool) -> None:
     output.project_option = project
     output.no_color = output.no_color or no_color
     output.command = ctx.invoked_subcommand or ""
+    if ctx.invoked_subcommand is None:
+        # In a terminal the program alone is the dashboard; anywhere else it tells what it can do.
+        if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+            ctx.exit(int(ctx.invoke(load_command("dashboard")) or 0))
+        raise click.exceptions.NoArgsIsHelpError(ctx)
 
 
 def run(arguments: Sequence[str]) -> int:

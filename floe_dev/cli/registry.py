@@ -21,6 +21,7 @@ _STACK, _DATA, _PROJECT, _TOOLS = "The stack", "Runs and data", "Projects", "Too
 COMMANDS: dict[str, Entry] = {
     "up": Entry(_STACK, "up", "Start the stack; materialize everything the first time."),
     "down": Entry(_STACK, "down", "Stop the stack; data stay unless --volumes."),
+    "dashboard": Entry(_STACK, "dashboard", "Show the stack live: services, assets, tables, traces."),
     "status": Entry(_STACK, "status", "Show what is running, where, and since when."),
     "logs": Entry(_STACK, "logs", "Show the services' logs; -f follows them."),
     "restart": Entry(_STACK, "restart", "Restart one service, or the whole stack."),

@@ -158,6 +158,19 @@ class DagsterClient:
                 return
             time.sleep(_POLL_SECONDS)
 
+    def events_so_far(self, run_id: str) -> list[dict[str, Any]]:
+        """The run's events up to now, without waiting; FLOE5004 if Dagster does not know the run."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = self.query(_EVENTS, run=run_id, after=cursor, limit=_EVENT_PAGE)["logsForRun"]
+            if page["__typename"] != "EventConnection":
+                raise FloeError(Code.RUN_FAILED, f"Dagster does not know the run {run_id}", why=page.get("message"))
+            found += page["events"]
+            cursor = page["cursor"]
+            if not page["hasMore"]:
+                return found
+
     def run_status(self, run_id: str) -> str:
         """QUEUED, STARTING, STARTED, SUCCESS, FAILURE, CANCELING or CANCELED."""
         answer = self.query(_RUN, run=run_id)["runOrError"]

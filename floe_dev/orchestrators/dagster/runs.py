@@ -35,6 +35,26 @@ def follow(client: DagsterClient, run_id: str, layout: Layout, on_event: OnEvent
     return watch.result(status, client.run_url(run_id), layout)
 
 
+def look(client: DagsterClient, run_id: str, layout: Layout, on_event: OnEvent) -> RunResult:
+    """As `follow`, of what happened up to now; the result of a run that goes on has the status `running`."""
+    events = client.events_so_far(run_id)
+    status = client.run_status(run_id).lower()
+    watch = _Watch(run_id, on_event)
+    for event in events:
+        watch.take(event)
+    url = client.run_url(run_id)
+    if status in ("success", "failure", "canceled"):
+        return watch.result(status, url, layout)
+    return RunResult(
+        runId=run_id,
+        status="running",
+        seconds=0.0,
+        url=url,
+        materialized=tuple(watch.done),
+        failed=tuple(watch.failures.values()),
+    )
+
+
 @dataclass
 class _Watch:
     run_id: str

@@ -1,0 +1,78 @@
+"""`floe dashboard`: the lakehouse on one screen, alive."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from floe_dev.cli.naming import floe_command
+from floe_dev.cli.options import pass_output, project_option
+from floe_dev.cli.output import Output
+from floe_dev.errors import Code, ExitCode, FloeError
+
+if TYPE_CHECKING:
+    from floe_dev.session import Session
+
+THEMES = ("dark", "light", "contrast", "mono")
+
+
+@click.command(short_help="Show the stack live: services, assets, tables, traces.")
+@click.option("--read-only", is_flag=True, help="Show everything, change nothing.")
+@click.option("--theme", type=click.Choice(THEMES), default=None, help="Colours (default: dark; T changes them).")
+@project_option
+@pass_output
+def command(output: Output, read_only: bool, theme: str | None, root: Path) -> int:
+    """Open the dashboard on the project's stack; where it does not run, S starts it.
+
+    `?` shows the keys. Leaving with q leaves the stack running.
+    """
+    from floe_dev.session import Session
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise FloeError(
+            Code.DASHBOARD_NO_TERMINAL,
+            "the dashboard needs a terminal",
+            why="standard input or output is not one",
+            fix=floe_command("status", project=root),
+        )
+    return show_dashboard(output, Session(root), read_only=read_only, theme=theme)
+
+
+def show_dashboard(
+    output: Output, session: Session, *, read_only: bool = False, theme: str | None = None, start: bool = False
+) -> int:
+    """Run the dashboard until it is left, then say on the normal screen what goes on running."""
+    from floe_dev.config.dashboard import load_settings
+    from floe_dev.dashboard import LocalBackend
+    from floe_dev.tui.app import DashboardApp
+
+    settings = load_settings()
+    if theme is None:
+        theme = "mono" if output.no_color else settings.theme
+    backend = LocalBackend(session, read_only=read_only)
+    backend.start()
+    app = DashboardApp(backend, read_only=read_only, start=start, theme=theme, keys=settings.keys)
+    try:
+        result = app.run()
+    finally:
+        backend.stop()
+    stack = backend.state.stack
+    if stack.error is not None and result != "stopped":
+        raise stack.error
+    if result == "stopped":
+        output.say("the stack is stopped; data stay")
+    elif stack.phase in ("ready", "degraded", "starting"):
+        output.say("the stack goes on running")
+        for name, url in stack.urls.items():
+            output.data(f"  {name:<8} {url}")
+        tables = [table for table in backend.state.tables.items if table.rows]
+        if tables:
+            query = floe_command("sql", f"from {tables[0].identifier} limit 5", project=session.root)
+            output.data(f"  {'query':<8} {query}")
+        output.data(f"  {'stop':<8} {floe_command('down', project=session.root)}")
+    else:
+        output.say(f"the stack is not running; start it with: {floe_command('up', project=session.root)}")
+    return int(app.return_code or ExitCode.OK)

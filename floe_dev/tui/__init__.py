@@ -1,0 +1,1 @@
+"""The dashboard: screens that read the `State` and send typed commands; nothing here knows where either comes from."""

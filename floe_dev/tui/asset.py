@@ -1,0 +1,140 @@
+"""One asset: what it is made from, its checks, its history, its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from textual import on
+
+from floe_dev.model.details import AssetDetail, CheckView, ColumnView, Materialization
+from floe_dev.model.state import AssetView, State
+from floe_dev.tui.detail import LINES, PAIRS, DetailScreen
+from floe_dev.tui.grid import Column, Grid
+from floe_dev.tui.join import Links, complete
+from floe_dev.tui.text import age, clock, duration, state_cell
+
+CHECKS: tuple[Column[CheckView], ...] = (
+    Column("state", 9, lambda c: state_cell(c.state)),
+    Column("check", 30, lambda c: c.name, grow=True),
+    Column("age", 7, lambda c: age(c.at), right=True),
+    Column("told", 20, lambda c: (c.description.replace("\n", " "), "dim"), grow=True, rank=1),
+)
+HISTORY: tuple[Column[Materialization], ...] = (
+    Column("when", 19, lambda m: clock(m.at)),
+    Column("age", 7, lambda m: age(m.at), right=True),
+    Column("run", 8, lambda m: m.run_id[:8]),
+    Column("partition", 12, lambda m: m.partition or "", grow=True),
+)
+COLUMNS: tuple[Column[ColumnView], ...] = (
+    Column("column", 24, lambda c: c.name, grow=True),
+    Column("type", 22, lambda c: (c.type, "busy")),
+    Column("null", 8, lambda c: ("not null" if c.required else "", "dim")),
+    Column("note", 16, lambda c: (c.note, "dim"), grow=True, rank=1),
+)
+NEIGHBOURS: tuple[Column[tuple[str, str, str]], ...] = (
+    Column("side", 10, lambda n: (n[0], "dim")),
+    Column("state", 9, lambda n: state_cell(n[2]) if n[2] else ""),
+    Column("asset", 30, lambda n: n[1], grow=True),
+)
+PARTITIONS: tuple[Column[tuple[str, str]], ...] = (
+    Column("state", 9, lambda p: state_cell(p[1])),
+    Column("partition", 30, lambda p: p[0], grow=True),
+)
+
+
+class AssetScreen(DetailScreen):
+    """The asset `key`."""
+
+    def __init__(self, key: str) -> None:
+        """Fetched when it is shown."""
+        super().__init__()
+        self.key = key
+        self.crumb = key
+        self._seen: AssetView | None = None
+        self._detail: AssetDetail | None = None
+
+    def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
+        """One tab each."""
+        return (
+            ("lineage", Grid(NEIGHBOURS, lambda n: f"{n[0]} {n[1]}", id="lineage")),
+            ("checks", Grid(CHECKS, lambda c: c.name, id="checks")),
+            ("runs", Grid(HISTORY, lambda m: f"{m.run_id}{m.partition}", id="history")),
+            ("partitions", Grid(PARTITIONS, lambda p: p[0], id="partitions")),
+            ("columns", Grid(COLUMNS, lambda c: c.name, id="columns")),
+            ("metadata", Grid(PAIRS, lambda p: p[0], id="metadata")),
+            ("about", Grid(LINES, lambda line: line[0], id="about", header=False)),
+        )
+
+    def load(self) -> None:
+        """Ask Dagster."""
+        self.fetch(lambda: self.floe.backend.asset(self.key), self._fill)
+
+    def take(self, state: State) -> None:
+        """Fetch again where the asset changed."""
+        super().take(state)
+        now = next((asset for asset in state.assets.items if asset.key == self.key), None)
+        if now is not None and now != self._seen:
+            first, self._seen = self._seen is None, now
+            self._show_facts(now)
+            if not first:
+                self.load()
+
+    def links(self) -> Links:
+        """The asset's own, or those of the row where that is a run."""
+        item = self.grid.current if self.grid is not None else None
+        run = item.run_id if isinstance(item, Materialization | CheckView) else None
+        return complete(Links(assets=(self.key,), run=run), self.floe.backend.state)
+
+    def copies(self) -> list[tuple[str, str]]:
+        """Its name and the commands that work on it."""
+        model = self.key.rpartition("/")[2]
+        return [
+            ("name", self.key),
+            ("command that makes it", f"floe run {self.key}"),
+            ("dbt command", f"floe exec -- dbt build --select {model}"),
+        ]
+
+    def partition(self) -> str | None:
+        """The partition under the cursor."""
+        grid = self.grid
+        return grid.current[0] if grid is not None and grid.id == "partitions" and grid.current else None
+
+    @on(Grid.Opened)
+    def _opened(self, event: Grid.Opened) -> None:
+        if event.grid.id == "lineage":
+            self.floe.push_screen(AssetScreen(event.item[1]))
+        elif event.grid.id in ("history", "checks") and event.item.run_id:
+            self.floe.open_run(event.item.run_id)
+
+    def _show_facts(self, asset: AssetView) -> None:
+        parts = f"{asset.partitions_done}/{asset.partitions_total}" if asset.partitioned else ""
+        kinds = " ".join(asset.kinds)
+        took = f", took {duration(asset.seconds)}" if asset.seconds is not None else ""
+        last = f"{age(asset.materialized_at)} ago{took}" if asset.materialized_at else "never"
+        owners = ", ".join(self._detail.owners) if self._detail else ""
+        self.facts(
+            [
+                ("state", state_cell(asset.state)),
+                ("why", ("; ".join(asset.why), "warn")),
+                ("last run", last),
+                ("group", f"{asset.group}   {kinds}   {owners}"),
+                ("checks", f"{asset.checks_passed}/{asset.checks_total} pass" if asset.checks_total else ""),
+                ("partitions", parts),
+            ]
+        )
+
+    def _fill(self, detail: AssetDetail) -> None:
+        self._detail = detail
+        states = {asset.key: asset.state for asset in self.floe.backend.state.assets.items}
+        sides = [("upstream", key, states.get(key, "")) for key in detail.upstream]
+        sides += [("downstream", key, states.get(key, "")) for key in detail.downstream]
+        self.section("lineage").show(sides, ("nothing is upstream or downstream", "dim"))
+        self.section("checks").show(detail.checks, ("no checks", "dim"))
+        self.section("history").show(detail.history, ("never materialized: press r", "dim"))
+        self.section("partitions").show(detail.partitions, ("not partitioned", "dim"))
+        self.section("columns").show(detail.columns, ("Dagster knows no columns: press s for the table", "dim"))
+        self.section("metadata").show(detail.metadata, ("no metadata", "dim"))
+        self.section("about").show(self.lines(detail.description), ("no description", "dim"))
+        if self._seen is not None:
+            self._show_facts(self._seen)

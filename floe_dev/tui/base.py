@@ -1,0 +1,188 @@
+"""What every screen of the dashboard has: breadcrumbs, a filter line, the keys, and a word for a terminal too small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from floe_dev.errors import FloeError
+from floe_dev.model.state import State
+from floe_dev.tui.grid import Grid
+from floe_dev.tui.join import Links
+from floe_dev.tui.lists import SliceGrid
+from floe_dev.tui.text import inert, state_cell
+
+if TYPE_CHECKING:
+    from floe_dev.tui.app import DashboardApp
+
+R = TypeVar("R")
+MIN_WIDTH, MIN_HEIGHT = 60, 15
+TONES = {"ok": "green", "busy": "cyan", "warn": "yellow", "bad": "bold red", "dim": "dim", "": ""}
+
+
+class FloeScreen(Screen[None]):
+    """A screen with breadcrumbs; `crumb` is its own part of them."""
+
+    DEFAULT_CSS = """
+    FloeScreen { background: $surface; }
+    #crumbs { height: 1; padding: 0 1; background: $panel; color: $text; }
+    #body { height: 1fr; }
+    #filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    #filter.-shown { display: block; }
+    #small { display: none; width: 100%; height: 100%; content-align: center middle; text-align: center; }
+    FloeScreen.-small > * { display: none; }
+    FloeScreen.-small > #small { display: block; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace", "back", "Back", show=False, id="back"),
+        Binding("slash", "filter", "Filter", key_display="/", id="filter"),
+        Binding("h,left", "app.focus_previous", "Previous panel", show=False, id="previous-panel"),
+        Binding("right", "app.focus_next", "Next panel", show=False, id="next-panel"),
+    ]
+    crumb = ""
+
+    @property
+    def floe(self) -> DashboardApp:
+        """The app with its own type."""
+        from floe_dev.tui.app import DashboardApp
+
+        app = self.app
+        assert isinstance(app, DashboardApp)
+        return app
+
+    @property
+    def grid(self) -> Grid[Any] | None:
+        """The grid that has the focus, else the first that is seen."""
+        if isinstance(self.focused, Grid):
+            return self.focused
+        return next((grid for grid in self.query(Grid) if grid.display and grid.size.height), None)
+
+    def compose(self) -> ComposeResult:
+        """Breadcrumbs, body, filter, keys."""
+        yield Static(id="crumbs", markup=False)
+        with Vertical(id="body"):
+            yield from self.body()
+        yield Input(id="filter", placeholder="filter: word  !not  column:word", compact=True)
+        yield Footer(show_command_palette=False)
+        yield Static("the terminal is too small\nfloe's dashboard needs 60x15", id="small", markup=False)
+
+    def body(self) -> ComposeResult:
+        """The screen's own widgets."""
+        yield from ()
+
+    def on_mount(self) -> None:
+        """Show what is known now."""
+        self.take(self.floe.backend.state)
+
+    def on_screen_resume(self) -> None:
+        """Shown again: things may have changed meanwhile."""
+        self.take(self.floe.backend.state)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Say so where there is no room."""
+        self.set_class(event.size.width < MIN_WIDTH or event.size.height < MIN_HEIGHT, "-small")
+
+    def take(self, state: State) -> None:
+        """Show this state; called for the screen that is seen only."""
+        self.query_one("#crumbs", Static).update(self._crumbs(state))
+        for grid in self.query(SliceGrid):
+            grid.take(state)
+
+    def links(self) -> Links:
+        """What the selection belongs to."""
+        return Links()
+
+    def copies(self) -> list[tuple[str, str]]:
+        """What can be copied here: (what it is, text), the likeliest first."""
+        return []
+
+    def run_assets(self) -> tuple[str, ...]:
+        """The assets that `r` materializes here."""
+        return self.links().assets[:1]
+
+    def _crumbs(self, state: State) -> Text:
+        stack = state.stack
+        word, tone = state_cell(stack.phase)
+        text = Text.assemble(("floe ", "bold"), inert(stack.project or "…"), " ", (word, TONES[tone]))
+        for screen in self.app.screen_stack:
+            if isinstance(screen, FloeScreen) and screen.crumb:
+                text.append(" > ", "dim").append(inert(screen.crumb))
+        if stack.reload_error:
+            text.append("  △ the last save does not load", "yellow")
+        elif stack.error is not None:
+            text.append(f"  ✗ {inert(stack.error.what)}", "bold red")
+        elif stack.urls.get("dagster") and len(self.app.screen_stack) <= 1 + (len(text.plain) > 60):
+            text.append(f"  {stack.stack} · {stack.urls['dagster']}", "dim")
+        if self.floe.read_only:
+            text.append("  read-only", "yellow")
+        text.no_wrap = True
+        text.overflow = "ellipsis"
+        return text
+
+    def action_back(self) -> None:
+        """A filter first, then the screen."""
+        line = self.query_one("#filter", Input)
+        grid = self.grid
+        if line.has_focus:
+            line.value = ""
+            self._close_filter()
+        elif grid is not None and grid.filter_text:
+            grid.set_filter("")
+            self.take(self.floe.backend.state)
+        elif len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+
+    def action_filter(self) -> None:
+        """Open the filter line of the grid."""
+        if (grid := self.grid) is not None:
+            self._filtered = grid
+            line = self.query_one("#filter", Input)
+            line.value = grid.filter_text
+            line.add_class("-shown")
+            line.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        grid = getattr(self, "_filtered", None)
+        if grid is not None and event.input.has_class("-shown"):
+            grid.set_filter(event.value)
+            if isinstance(grid, SliceGrid):
+                grid.retitle(self.floe.backend.state)
+
+    @on(Input.Submitted, "#filter")
+    def _filter_done(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._close_filter()
+
+    def _close_filter(self) -> None:
+        line = self.query_one("#filter", Input)
+        line.remove_class("-shown")
+        grid = getattr(self, "_filtered", None)
+        if grid is not None:
+            grid.focus()
+
+    def fetch(self, work: Callable[[], R], done: Callable[[R], None]) -> None:
+        """Do `work` in a thread and hand its answer to `done`, unless the screen is gone; an error is shown."""
+
+        def back(answer: R | FloeError) -> None:
+            if not self.is_attached:
+                return
+            if isinstance(answer, FloeError):
+                self.failed(answer)
+            else:
+                done(answer)
+
+        self.floe.background(work, back)
+
+    def failed(self, error: FloeError) -> None:
+        """What could not be fetched is told."""
+        self.floe.tell_error(error)

@@ -1,0 +1,122 @@
+"""The screen of one thing: facts above, sections below, each section a grid in a tab."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static, TabbedContent, TabPane
+
+from floe_dev.errors import FloeError
+from floe_dev.tui.base import TONES, FloeScreen
+from floe_dev.tui.grid import Column, Grid
+from floe_dev.tui.text import Cell, inert
+
+Line = tuple[str, str]
+LINES: tuple[Column[Line], ...] = (Column("", 20, lambda line: line, grow=True),)
+PAIRS: tuple[Column[tuple[str, str]], ...] = (
+    Column("name", 32, lambda pair: (pair[0], "dim")),
+    Column("value", 30, lambda pair: pair[1], grow=True),
+)
+
+
+class DetailScreen(FloeScreen):
+    """Facts and sections of one thing; `load` fetches what the State does not have."""
+
+    DEFAULT_CSS = """
+    #facts { height: auto; max-height: 8; padding: 0 1; }
+    DetailScreen TabbedContent { height: 1fr; }
+    DetailScreen TabPane { padding: 0 1; }
+    DetailScreen ContentSwitcher { height: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left_square_bracket", "tab(-1)", "Previous tab", show=False, id="previous-tab"),
+        Binding("right_square_bracket,tab", "tab(1)", "Next tab", key_display="]", id="next-tab"),
+        *(Binding(str(n), f"tab_number({n})", f"Tab {n}", show=False) for n in range(1, 10)),
+    ]
+
+    def body(self) -> ComposeResult:
+        """Facts, then one tab for each section."""
+        yield Static("loading …", id="facts", markup=False)
+        with TabbedContent(id="tabs"):
+            for place, (title, grid) in enumerate(self.sections(), 1):
+                with TabPane(f"{place} {title}", id=f"tab-{grid.id}"):
+                    yield grid
+
+    def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
+        """Title and grid of every tab."""
+        return ()
+
+    def on_mount(self) -> None:
+        """Fetch, and look at the first section."""
+        super().on_mount()
+        self.call_after_refresh(self.action_tab, 0)
+        self.load()
+
+    def load(self) -> None:
+        """Fetch what is shown."""
+
+    def section(self, name: str) -> Grid[Any]:
+        """The grid of that id."""
+        return self.query_one(f"#{name}", Grid)
+
+    def facts(self, pairs: Sequence[tuple[str, Cell | str]]) -> None:
+        """The lines at the top; pairs without a value are left out."""
+        text = Text(no_wrap=True, overflow="ellipsis")
+        first = True
+        for name, value in pairs:
+            words, tone = (value, "") if isinstance(value, str) else value
+            if not words:
+                continue
+            if not first:
+                text.append("\n")
+            first = False
+            text.append(f"{name:<12}", "dim").append(inert(words), TONES[tone])
+        self.query_one("#facts", Static).update(text)
+
+    def failed(self, error: FloeError) -> None:
+        """Why there is nothing to see, in the place of the facts."""
+        pairs: list[tuple[str, Cell | str]] = [(error.code.id, (error.what, "bad"))]
+        pairs += [("why", line) for line in (error.why or "").splitlines()[:4]]
+        pairs.append(("fix", error.fix or ""))
+        self.facts(pairs)
+
+    def lines(self, text: str, tone: str = "") -> list[Line]:
+        """A longer text as lines that fit."""
+        width = max(40, self.size.width - 4)
+        found: list[Line] = []
+        for line in text.splitlines():
+            found += [(part, tone) for part in textwrap.wrap(line, width, drop_whitespace=False) or [""]]
+        return found
+
+    def action_tab(self, step: int) -> None:
+        """Another tab."""
+        tabs = self.query_one(TabbedContent)
+        panes = [pane.id for pane in tabs.query(TabPane)]
+        if panes:
+            place = (panes.index(tabs.active) + step) % len(panes) if tabs.active in panes else 0
+            self._activate(panes[place])
+
+    def action_tab_number(self, place: int) -> None:
+        """The tab of that number."""
+        panes = [pane.id for pane in self.query_one(TabbedContent).query(TabPane)]
+        if place <= len(panes):
+            self._activate(panes[place - 1])
+
+    def _activate(self, pane: str | None) -> None:
+        if pane is not None:
+            self.query_one(TabbedContent).active = pane
+            self.query_one(f"#{pane}").query_one(Grid).focus()
+
+    @on(TabbedContent.TabActivated)
+    def _activated(self, event: TabbedContent.TabActivated) -> None:
+        if event.pane is not None and event.pane.id is not None:
+            self.tab_shown(event.pane.id.removeprefix("tab-"))
+
+    def tab_shown(self, section: str) -> None:
+        """A section is seen: a place to fetch what only it needs."""

@@ -1,0 +1,169 @@
+"""What is laid over a screen: a question, a line to type, a choice, the help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from floe_dev.tui.grid import Column, Grid
+from floe_dev.tui.text import inert
+
+_CSS = """
+{name} {{ align: center middle; }}
+{name} > Vertical {{ width: {width}; max-width: 96%; height: {height}; max-height: 90%; padding: 1 2;
+    border: round $primary; background: $surface; }}
+{name} Static {{ height: auto; }}
+"""
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """A question that `y` answers with yes; everything else is no."""
+
+    DEFAULT_CSS = _CSS.format(name="ConfirmScreen", width=70, height="auto")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes"),
+        Binding("n,escape,q,enter", "answer(False)", "No"),
+    ]
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        """The first line is the question, the rest says what it means."""
+        super().__init__()
+        self._lines = lines
+
+    def compose(self) -> ComposeResult:
+        """The question."""
+        first, *rest = (inert(line) for line in self._lines)
+        text = Text.assemble((first, "bold"))
+        for line in rest:
+            text.append(f"\n{line}")
+        text.append("\n\ny yes    n no", "dim")
+        with Vertical():
+            yield Static(text)
+
+    def action_answer(self, yes: bool) -> None:
+        """Go back with the answer."""
+        self.dismiss(yes)
+
+
+class ChoiceScreen(ModalScreen[tuple[str, str] | None]):
+    """One of several (name, value)."""
+
+    DEFAULT_CSS = _CSS.format(name="ChoiceScreen", width=90, height="16")
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "leave", "Back")]
+
+    def __init__(self, title: str, choices: Sequence[tuple[str, str]]) -> None:
+        """The first is under the cursor."""
+        super().__init__()
+        self._title = title
+        self._choices = choices
+
+    def compose(self) -> ComposeResult:
+        """The list."""
+        columns: tuple[Column[tuple[str, str]], ...] = (
+            Column("", 26, lambda pair: (pair[0], "dim")),
+            Column("", 40, lambda pair: pair[1], grow=True),
+        )
+        with Vertical():
+            yield Static(Text(self._title, "bold"))
+            yield Grid(columns, lambda pair: f"{pair[0]}{pair[1]}", id="choices", header=False)
+
+    def on_mount(self) -> None:
+        """Show the choices."""
+        grid = self.query_one("#choices", Grid)
+        grid.show(self._choices)
+        grid.focus()
+
+    @on(Grid.Opened)
+    def _opened(self, event: Grid.Opened) -> None:
+        event.stop()
+        self.dismiss(event.item)
+
+    def action_leave(self) -> None:
+        """Choose nothing."""
+        self.dismiss(None)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Every key that works on the screen below, from the bindings themselves."""
+
+    DEFAULT_CSS = _CSS.format(name="HelpScreen", width=76, height="90%")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark", "app.pop_screen", "Back"),
+        Binding("slash", "find", "Find", show=False),
+    ]
+
+    def __init__(self, rows: Sequence[tuple[str, str]]) -> None:
+        """(keys, what they do)."""
+        super().__init__()
+        self._rows = rows
+
+    def compose(self) -> ComposeResult:
+        """The list."""
+        columns: tuple[Column[tuple[str, str]], ...] = (
+            Column("key", 22, lambda row: (row[0], "mark")),
+            Column("does", 30, lambda row: row[1], grow=True),
+        )
+        with Vertical():
+            yield Static(Text("Keys of this screen", "bold"))
+            yield Grid(columns, lambda row: f"{row[0]}{row[1]}", id="keys")
+
+    def on_mount(self) -> None:
+        """Show the keys."""
+        grid: Grid[Any] = self.query_one("#keys", Grid)
+        grid.show(self._rows)
+        grid.focus()
+
+
+class SqlScreen(ModalScreen[None]):
+    """A line of SQL and its answer below it."""
+
+    DEFAULT_CSS = _CSS.format(name="SqlScreen", width="96%", height="90%") + "SqlScreen Input { margin-bottom: 1; }"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.pop_screen", "Back")]
+
+    def __init__(self, statement: str) -> None:
+        """What the line begins with."""
+        super().__init__()
+        self._statement = statement
+
+    def compose(self) -> ComposeResult:
+        """The line and the answer."""
+        with Vertical():
+            yield Input(self._statement, placeholder="SQL; Enter runs it", id="statement", compact=True)
+            yield Static("Enter runs it, Tab goes to the rows, Esc leaves", id="told", markup=False)
+            yield Grid[tuple[str, ...]]((), lambda row: "\x1f".join(row), id="answer")
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        from floe_dev.tui.app import DashboardApp
+
+        event.stop()
+        app = self.app
+        assert isinstance(app, DashboardApp)
+        statement = event.value
+        if statement.strip():
+            self.query_one("#told", Static).update(Text("◌ running …"))
+            app.background(lambda: app.backend.query(statement), self._answered)
+
+    def _answered(self, answer: object) -> None:
+        from floe_dev.errors import FloeError
+        from floe_dev.model.details import Rows
+        from floe_dev.tui.table import row_columns
+
+        if not self.is_attached:
+            return
+        told, grid = self.query_one("#told", Static), self.query_one("#answer", Grid)
+        if isinstance(answer, FloeError):
+            told.update(Text("\n".join(inert(line) for line in (answer.why or answer.what).splitlines()[:8]), "red"))
+        elif isinstance(answer, Rows):
+            more = ", more are not shown" if answer.truncated else ""
+            told.update(Text(f"{len(answer.rows)} rows{more}   {answer.seconds:.2f} s"))
+            grid.set_columns(row_columns(answer))
+            grid.show(answer.rows, ("no rows", "dim"))

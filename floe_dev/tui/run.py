@@ -1,0 +1,166 @@
+"""One run: its steps while they run, why it failed, and its log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from textual import on
+
+from floe_dev.model.details import LogLine, RunDetail, StepView
+from floe_dev.tui.detail import LINES, PAIRS, DetailScreen, Line
+from floe_dev.tui.grid import Column, Grid
+from floe_dev.tui.join import Links, complete
+from floe_dev.tui.text import Cell, clock, duration, state_cell, tone_of
+
+_POLL_SECONDS = 0.7
+
+
+class StepBar:
+    """Places the steps on one time line; `begin` and `end` in seconds since the epoch."""
+
+    def __init__(self) -> None:
+        """Empty until the first `fit`."""
+        self.begin = 0.0
+        self.end = 1.0
+
+    def fit(self, detail: RunDetail) -> None:
+        """Take the run's own begin and end."""
+        self.begin = detail.started_at or 0.0
+        self.end = max(self.begin + 0.001, detail.ended_at or time.time())
+
+    def draw(self, step: StepView, width: int) -> Cell:
+        """The step's bar."""
+        if step.started_at is None:
+            return "", ""
+        scale = width / (self.end - self.begin)
+        start = max(0, min(width - 1, int((step.started_at - self.begin) * scale)))
+        seconds = step.seconds if step.seconds is not None else self.end - step.started_at
+        return " " * start + "█" * max(1, min(width - start, round(seconds * scale))), tone_of(step.state)
+
+
+def _took(step: StepView) -> str:
+    if step.seconds is not None:
+        return duration(step.seconds)
+    return duration(time.time() - step.started_at) if step.started_at and step.state == "running" else ""
+
+
+def step_columns(bar: StepBar) -> tuple[Column[StepView], ...]:
+    """State, name, time, bar."""
+    return (
+        Column("state", 10, lambda s: state_cell(s.state)),
+        Column("step", 26, lambda s: s.name, grow=True),
+        Column("took", 9, _took, right=True),
+        Column("", 20, lambda _step: "", draw=bar.draw, grow=True, rank=1),
+        Column("told", 14, lambda s: (s.detail.partition("\n")[0], "dim"), rank=2),
+    )
+
+
+LOG: tuple[Column[tuple[int, LogLine]], ...] = (
+    Column("time", 8, lambda e: (clock(e[1].at)[-8:], "dim")),
+    Column("level", 8, lambda e: (e[1].level, _level(e[1].level)), rank=2),
+    Column("step", 22, lambda e: (e[1].step, "dim"), rank=1),
+    Column("message", 30, lambda e: (e[1].text.replace("\n", " ⏎ "), _level(e[1].level)), grow=True),
+)
+
+
+def _level(level: str) -> str:
+    return {"error": "bad", "critical": "bad", "fatal": "bad", "warning": "warn", "warn": "warn", "debug": "dim"}.get(
+        level, ""
+    )
+
+
+class RunScreen(DetailScreen):
+    """The run `run_id`; asks again and again while it goes on."""
+
+    def __init__(self, run_id: str) -> None:
+        """Fetched when it is shown."""
+        super().__init__()
+        self.run_id = run_id
+        self.crumb = f"run {run_id[:8]}"
+        self._bar = StepBar()
+        self._detail: RunDetail | None = None
+        self._asking = False
+
+    def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
+        """One tab each."""
+        return (
+            ("steps", Grid(step_columns(self._bar), lambda s: s.name, id="steps")),
+            ("failures", Grid(LINES, lambda line: line[0], id="failures", header=False)),
+            ("log", Grid(LOG, lambda e: str(e[0]), id="log")),
+            ("tags", Grid(PAIRS, lambda p: p[0], id="tags")),
+        )
+
+    def on_mount(self) -> None:
+        """Ask until it is over."""
+        super().on_mount()
+        self.set_interval(_POLL_SECONDS, self._again)
+
+    def load(self) -> None:
+        """Ask Dagster, once at a time."""
+        if not self._asking:
+            self._asking = True
+            self.floe.background(lambda: self.floe.backend.run(self.run_id), self._answered)
+
+    def _again(self) -> None:
+        if self.is_current and (self._detail is None or self._detail.status not in ("success", "failure", "canceled")):
+            self.load()
+
+    def links(self) -> Links:
+        """The run's own; of the asset under the cursor where there is one."""
+        item = self.grid.current if self.grid is not None else None
+        known = {asset.key for asset in self.floe.backend.state.assets.items}
+        if isinstance(item, StepView) and item.name in known:
+            return complete(Links(assets=(item.name,), run=self.run_id), self.floe.backend.state)
+        return complete(Links(run=self.run_id), self.floe.backend.state)
+
+    def copies(self) -> list[tuple[str, str]]:
+        """Its id and its page."""
+        dagster = self.floe.backend.state.stack.urls.get("dagster", "")
+        return [("run id", self.run_id), ("address in Dagster", f"{dagster}/runs/{self.run_id}")]
+
+    @on(Grid.Opened)
+    def _opened(self, event: Grid.Opened) -> None:
+        if isinstance(event.item, StepView):
+            if event.item.state == "failed":
+                self.action_tab_number(2)
+            elif links := self.links().assets:
+                self.floe.open_asset(links[0])
+
+    def _answered(self, answer: object) -> None:
+        self._asking = False
+        if not self.is_attached:
+            return
+        if isinstance(answer, RunDetail):
+            self._fill(answer)
+        elif isinstance(answer, Exception):
+            self.floe.tell_failure(self, answer)
+
+    def _fill(self, detail: RunDetail) -> None:
+        first = self._detail is None
+        self._detail = detail
+        self._bar.fit(detail)
+        now = detail.ended_at or time.time()
+        took = duration(now - detail.started_at) if detail.started_at else ""
+        done = sum(step.state == "done" for step in detail.steps)
+        why = detail.failures[0] if detail.failures else None
+        self.facts(
+            [
+                ("state", state_cell(detail.status)),
+                ("run", f"{detail.run_id}   {detail.job}"),
+                ("started", f"{clock(detail.started_at)}   took {took}" if detail.started_at else ""),
+                ("steps", f"{done}/{len(detail.steps)} done"),
+                ("failed", (f"{why[0]}: {why[1].partition(chr(10))[0]}" if why else "", "bad")),
+                ("", ("2 shows why   R tries again what failed" if why else "", "dim")),
+            ]
+        )
+        self.section("steps").show(list(detail.steps), ("◌ no step has begun", "busy"))
+        lines: list[Line] = []
+        for name, text, log in detail.failures:
+            lines += [(f"✗ {name}", "bad"), *self.lines(text), *([(f"log: {log}", "dim")] if log else []), ("", "")]
+        self.section("failures").show(lines, ("nothing failed", "ok"))
+        self.section("log").show(list(enumerate(detail.log)), ("no events", "dim"))
+        self.section("tags").show(detail.tags)
+        if first and detail.failures:
+            self.call_after_refresh(self.action_tab_number, 2)

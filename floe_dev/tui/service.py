@@ -1,0 +1,135 @@
+"""One service: its log as it is written, its endpoint, what clients need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from floe_dev.model.details import LogChunk
+from floe_dev.model.state import State
+from floe_dev.tui.detail import PAIRS, DetailScreen
+from floe_dev.tui.grid import Column, Grid
+from floe_dev.tui.join import Links
+from floe_dev.tui.text import age, clock, size, state_cell
+
+_POLL_SECONDS = 0.4
+_KEPT_LINES = 20_000
+
+
+def _tone(line: str) -> str:
+    upper = line[:300].upper()
+    if "ERROR" in upper or "TRACEBACK" in upper or "CRITICAL" in upper:
+        return "bad"
+    return "warn" if "WARN" in upper else ""
+
+
+LINES: tuple[Column[tuple[int, str]], ...] = (Column("", 20, lambda line: (line[1], _tone(line[1])), grow=True),)
+
+
+class ServiceScreen(DetailScreen):
+    """The service `service`; follows its log while the cursor is on the last line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "follow", "Follow", id="follow")]
+
+    def __init__(self, service: str) -> None:
+        """Fetched when it is shown."""
+        super().__init__()
+        self.service = service
+        self.crumb = service
+        self._lines: list[tuple[int, str]] = []
+        self._count = 0
+        self._position: int | None = None
+        self._asking = False
+
+    def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
+        """One tab each."""
+        log = Grid(LINES, lambda line: str(line[0]), id="log", header=False)
+        log.follow = True
+        return (
+            ("log", log),
+            ("client settings", Grid(PAIRS, lambda p: p[0], id="environment")),
+            ("start-up", Grid(PAIRS, lambda p: p[0], id="steps")),
+        )
+
+    def on_mount(self) -> None:
+        """Follow the log."""
+        super().on_mount()
+        self.set_interval(_POLL_SECONDS, self.load)
+
+    def load(self) -> None:
+        """Ask for what was written since."""
+        if not self._asking and self.is_current:
+            self._asking = True
+            position = self._position
+            self.floe.background(lambda: self.floe.backend.log(self.service, position), self._answered)
+
+    def take(self, state: State) -> None:
+        """The facts change with the service."""
+        super().take(state)
+        found = next((one for one in state.services.items if one.status.name == self.service), None)
+        if found is None:
+            self.facts([("service", (f"{self.service} is not part of the stack", "warn"))])
+            return
+        status = found.status
+        self.facts(
+            [
+                ("state", state_cell(status.state.value)),
+                ("reason", (status.reason or "", "warn")),
+                ("endpoint", status.url or (f"127.0.0.1:{status.port}" if status.port else "none")),
+                (
+                    "process",
+                    f"pid {status.pid}, {size(found.memory)}, {found.cpu or 0:.0f} % cpu" if status.pid else "",
+                ),
+                ("up", f"{age(status.ready_at)} since {clock(status.ready_at)}" if status.ready_at else ""),
+                ("restarts", str(status.restarts) if status.restarts else ""),
+            ]
+        )
+        steps = [
+            (step.name, f"{state_cell(step.state)[0]}  {step.seconds or 0:.2f} s  {step.detail or ''}")
+            for step in state.stack.steps
+        ]
+        self.section("steps").show(steps)
+
+    def tab_shown(self, section: str) -> None:
+        """The settings are read when they are looked at."""
+        if section == "environment":
+            self.fetch(lambda: self.floe.backend.environment(self.service), self.section("environment").show)
+
+    def links(self) -> Links:
+        """Only the service."""
+        return Links(service=self.service)
+
+    def copies(self) -> list[tuple[str, str]]:
+        """Its name, its address, the command that follows its log."""
+        found = [("name", self.service), ("command", f"floe logs -f {self.service}")]
+        state = self.floe.backend.state
+        url = next((one.status.url for one in state.services.items if one.status.name == self.service), None)
+        if url:
+            found += [("address", url), ("curl", f"curl -s {url}")]
+        return found
+
+    def action_follow(self) -> None:
+        """Follow the end, or stay where the cursor is."""
+        log = self.section("log")
+        log.follow = not log.follow
+        self.notify("following the end of the log" if log.follow else "not following", markup=False, timeout=2)
+        if log.follow:
+            log.action_edge(1)
+
+    def _answered(self, answer: object) -> None:
+        self._asking = False
+        if not self.is_attached:
+            return
+        if not isinstance(answer, LogChunk):
+            return
+        first = self._position is None
+        self._position = answer.position
+        if answer.restarted:
+            self._lines = []
+        if answer.lines or first or answer.restarted:
+            added = list(enumerate(answer.lines, self._count))
+            self._count += len(added)
+            self._lines = (self._lines + added)[-_KEPT_LINES:]
+            self.section("log").show(self._lines, ("the service wrote nothing yet", "dim"))

@@ -1,0 +1,281 @@
+"""One table: schema and its history, snapshots, files, partitions, properties, the first rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+
+from floe_dev.errors import FloeError
+from floe_dev.model.commands import Rollback
+from floe_dev.model.details import FileView, PartitionView, Rows, SnapshotView, TableDetail, TableFiles
+from floe_dev.model.state import State, TableView
+from floe_dev.tui.asset import COLUMNS
+from floe_dev.tui.detail import LINES, PAIRS, DetailScreen, Line
+from floe_dev.tui.grid import Column, Grid
+from floe_dev.tui.join import Links, complete
+from floe_dev.tui.text import Cell, age, clock, inert, number, size
+
+
+def _change(snapshot: SnapshotView) -> Cell:
+    parts = []
+    if snapshot.added_rows:
+        parts.append(f"+{snapshot.added_rows:,}")
+    if snapshot.deleted_rows:
+        parts.append(f"-{snapshot.deleted_rows:,}")
+    return " ".join(parts), "ok" if snapshot.added_rows else "warn"
+
+
+SNAPSHOTS: tuple[Column[SnapshotView], ...] = (
+    Column("#", 4, lambda s: str(s.number), right=True),
+    Column("", 1, lambda s: ("●" if s.current else "", "ok")),
+    Column("when", 19, lambda s: clock(s.at)),
+    Column("operation", 10, lambda s: s.operation),
+    Column("rows", 11, lambda s: number(s.rows), right=True),
+    Column("change", 16, _change, grow=True),
+    Column("files", 9, lambda s: f"+{s.added_files or 0} -{s.deleted_files or 0}", right=True, rank=2),
+    Column("run", 8, lambda s: (s.run_id or "")[:8], rank=1),
+    Column("id", 20, lambda s: (str(s.snapshot_id), "dim"), rank=3),
+)
+FILES: tuple[Column[FileView], ...] = (
+    Column("content", 9, lambda f: f.content, rank=1),
+    Column("partition", 16, lambda f: f.partition, rank=2),
+    Column("rows", 11, lambda f: number(f.rows), right=True),
+    Column("size", 10, lambda f: size(f.size), right=True),
+    Column("file", 30, lambda f: (f.path.rpartition("/data/")[2] or f.path, "dim"), grow=True),
+)
+PARTITIONS: tuple[Column[PartitionView], ...] = (
+    Column("partition", 30, lambda p: p.value or "(not partitioned)", grow=True),
+    Column("files", 7, lambda p: number(p.files), right=True),
+    Column("rows", 12, lambda p: number(p.rows), right=True),
+    Column("size", 10, lambda p: size(p.size), right=True),
+)
+_WIDEST = 32
+
+
+def row_columns(rows: Rows) -> tuple[Column[tuple[str, ...]], ...]:
+    """Grid columns for the answer to a query, as wide as what stands in them."""
+    found = []
+    for place, name in enumerate(rows.columns):
+        widest = max([len(name), *(len(row[place]) for row in rows.rows[:50])], default=1)
+        found.append(
+            Column(inert(name), min(_WIDEST, widest), _cell_at(place), rank=place, grow=place == 0),
+        )
+    return tuple(found)
+
+
+def _cell_at(place: int) -> Callable[[tuple[str, ...]], str]:
+    return lambda row: row[place]
+
+
+class TableScreen(DetailScreen):
+    """The table or view `identifier`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("b", "rollback", "Roll back", id="rollback"),
+        Binding("colon", "app.sql", "SQL", key_display=":", id="sql"),
+    ]
+
+    def __init__(self, identifier: str, section: str = "preview") -> None:
+        """Fetched when it is shown; `section` is seen first."""
+        super().__init__()
+        self.identifier = identifier
+        self.crumb = identifier
+        self._seen: TableView | None = None
+        self._detail: TableDetail | None = None
+        self._fetched: set[str] = set()
+        self._first = section
+
+    def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
+        """One tab each."""
+        return (
+            ("preview", Grid[tuple[str, ...]]((), lambda row: "\x1f".join(row), id="preview")),
+            ("snapshots", Grid(SNAPSHOTS, lambda s: str(s.snapshot_id), id="snapshots")),
+            ("schema", Grid(COLUMNS, lambda c: c.name, id="schema")),
+            ("changes", Grid(LINES, lambda line: line[0], id="changes", header=False)),
+            ("files", Grid(FILES, lambda f: f.path, id="files")),
+            ("partitions", Grid(PARTITIONS, lambda p: p.value, id="partitions")),
+            ("properties", Grid(PAIRS, lambda p: p[0], id="properties")),
+        )
+
+    def on_mount(self) -> None:
+        """Look at the wanted section first."""
+        super().on_mount()
+        if self._first != "preview":
+            self.call_after_refresh(self._activate, f"tab-{self._first}")
+
+    def load(self) -> None:
+        """Ask the catalog."""
+        self.fetch(lambda: self.floe.backend.table(self.identifier), self._fill)
+
+    def take(self, state: State) -> None:
+        """Fetch again where somebody committed."""
+        super().take(state)
+        now = next((table for table in state.tables.items if table.identifier == self.identifier), None)
+        if now is not None and now != self._seen:
+            first, self._seen = self._seen is None, now
+            if not first:
+                shown = tuple(self._fetched)
+                self._fetched.clear()
+                self.load()
+                for section in shown:
+                    self.tab_shown(section)
+
+    def links(self) -> Links:
+        """The table's own, or those of the snapshot under the cursor."""
+        grid = self.grid
+        item = grid.current if grid is not None else None
+        run = trace = None
+        if isinstance(item, SnapshotView):
+            run, trace = item.run_id, item.trace_id
+        return complete(Links(tables=(self.identifier,), run=run, trace=trace), self.floe.backend.state)
+
+    def copies(self) -> list[tuple[str, str]]:
+        """Its name, its place, a query."""
+        found = [("name", self.identifier), ("query", f"floe sql 'from {self.identifier} limit 10'")]
+        if self._detail is not None:
+            found.append(("location", self._detail.location))
+        item = self.grid.current if self.grid is not None else None
+        if isinstance(item, SnapshotView):
+            found.insert(0, ("snapshot id", str(item.snapshot_id)))
+        return found
+
+    def tab_shown(self, section: str) -> None:
+        """Rows and files are fetched when they are looked at."""
+        group = "files" if section == "partitions" else section
+        if group in self._fetched:
+            return
+        self._fetched.add(group)
+        backend = self.floe.backend
+        if group == "preview":
+            self.section("preview").show((), ("◌ reading …", "busy"))
+            self.floe.background(lambda: backend.preview(self.identifier), self._preview)
+        elif group == "files":
+            self.section("files").show((), ("◌ reading the manifests …", "busy"))
+            self.fetch(lambda: backend.files(self.identifier), self._files)
+
+    def action_rollback(self) -> None:
+        """Make the snapshot under the cursor the current one, after asking."""
+        item = self.grid.current if self.grid is not None else None
+        current = next((one for one in self._detail.snapshots if one.current), None) if self._detail else None
+        if not isinstance(item, SnapshotView) or current is None:
+            self.notify("choose a snapshot in the tab `snapshots` first", severity="warning", markup=False)
+            return
+        if item.current:
+            self.notify("this snapshot is the current one", markup=False)
+            return
+        lost, back = set(current.columns) - set(item.columns), set(item.columns) - set(current.columns)
+        question = [
+            f"Roll {self.identifier} back to snapshot {item.number} of {clock(item.at)}?",
+            f"rows: {number(current.rows)} → {number(item.rows)}",
+            f"readers then see what was written {age(item.at)} ago; newer snapshots are kept",
+        ]
+        if lost or back:
+            question.append(f"columns: -{', -'.join(sorted(lost)) or '0'}  +{', +'.join(sorted(back)) or '0'}")
+        self.floe.act(Rollback(self.identifier, item.snapshot_id, current.snapshot_id), question)
+
+    @on(Grid.Opened)
+    def _opened(self, event: Grid.Opened) -> None:
+        if isinstance(event.item, SnapshotView):
+            self.floe.push_screen(SnapshotScreen(self.identifier, event.item, self._before(event.item)))
+
+    def _before(self, item: SnapshotView) -> SnapshotView | None:
+        older = [one for one in (self._detail.snapshots if self._detail else ()) if one.number < item.number]
+        return older[0] if older else None
+
+    def _fill(self, detail: TableDetail) -> None:
+        self._detail = detail
+        current = next((one for one in detail.snapshots if one.current), None)
+        view = self._seen
+        rows = number(view.rows) if view is not None else number(current.rows if current else 0)
+        self.facts(
+            [
+                ("kind", f"{detail.kind}, format {detail.format_version}"),
+                (
+                    "rows",
+                    f"{rows}   {size(view.bytes) if view else ''}   {number(view.files) if view else ''} files"
+                    if detail.kind == "table"
+                    else "",
+                ),
+                ("snapshot", f"{current.snapshot_id}   {age(current.at)} ago   {current.operation}" if current else ""),
+                ("written by", " ".join(part for part in (current.node, current.run_id) if part) if current else ""),
+                ("location", (detail.location, "dim")),
+            ]
+        )
+        self.section("snapshots").show(detail.snapshots, ("nobody wrote to it yet", "dim"))
+        self.section("schema").show(detail.columns, ("no columns", "dim"))
+        changes: list[Line] = []
+        for number_, lines in reversed(detail.schema_history):
+            changes.append((f"schema {number_}", "mark"))
+            changes += [(f"  {line}", "ok" if line.startswith("+") else "warn") for line in lines]
+        changes += self.lines(detail.sql)
+        self.section("changes").show(changes, ("no history", "dim"))
+        self.section("properties").show(detail.properties, ("no properties", "dim"))
+
+    def _preview(self, answer: Rows | FloeError) -> None:
+        if not self.is_attached:
+            return
+        grid = self.section("preview")
+        if isinstance(answer, FloeError):
+            grid.show((), (f"✗ {answer.what}: {answer.why or ''}", "bad"))
+            return
+        grid.set_columns(row_columns(answer))
+        grid.show(answer.rows, ("no rows", "dim"))
+
+    def _files(self, files: TableFiles) -> None:
+        self.section("files").show(files.files, ("no files", "dim"))
+        self.section("partitions").show(files.partitions, ("no files", "dim"))
+
+
+class SnapshotScreen(DetailScreen):
+    """One snapshot against the one before it."""
+
+    def __init__(self, table: str, snapshot: SnapshotView, before: SnapshotView | None) -> None:
+        """All of it is known already."""
+        super().__init__()
+        self._table = table
+        self._snapshot = snapshot
+        self._before = before
+        self.crumb = f"snapshot {snapshot.number}"
+
+    def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
+        """What changed, and the summary."""
+        return (
+            ("difference", Grid(LINES, lambda line: line[0], id="difference", header=False)),
+            ("summary", Grid(PAIRS, lambda p: p[0], id="summary")),
+        )
+
+    def load(self) -> None:
+        """Nothing has to be fetched."""
+        one, old = self._snapshot, self._before
+        self.facts(
+            [
+                ("snapshot", f"{one.snapshot_id}{'   current' if one.current else ''}"),
+                ("when", f"{clock(one.at)}   {one.operation}"),
+                ("run", one.run_id or ""),
+                ("trace", one.trace_id or ""),
+                ("written by", one.node or ""),
+            ]
+        )
+        was = set(old.columns) if old else set()
+        lines: list[Line] = [
+            (f"rows    {number(old.rows) if old else '0'} → {number(one.rows)}", ""),
+            (f"added   {number(one.added_rows or 0)} rows in {number(one.added_files or 0)} files", "ok"),
+            (f"removed {number(one.deleted_rows or 0)} rows in {number(one.deleted_files or 0)} files", "warn"),
+        ]
+        lines += [(f"+ {column}", "ok") for column in one.columns if old and column not in was]
+        lines += [(f"- {column}", "bad") for column in (old.columns if old else ()) if column not in one.columns]
+        self.section("difference").show(lines)
+        self.section("summary").show(tuple(sorted(one.summary.items())))
+
+    def links(self) -> Links:
+        """Where it came from."""
+        links = Links(tables=(self._table,), run=self._snapshot.run_id, trace=self._snapshot.trace_id)
+        return complete(links, self.floe.backend.state)
+
+    def copies(self) -> list[tuple[str, str]]:
+        """Its id, and a query that reads it."""
+        at = f"floe sql 'from {self._table} at (version => {self._snapshot.snapshot_id}) limit 10'"
+        return [("snapshot id", str(self._snapshot.snapshot_id)), ("query", at)]
