@@ -20,6 +20,7 @@ MODULES = {
     "p3": "benchmarks.p3_first_run",
     "p5": "benchmarks.p5_catalog",
     "p6": "benchmarks.p6_write",
+    "p7": "benchmarks.p7_telemetry",
     "p9": "benchmarks.p9_cli",
     "p10": "benchmarks.p10_memory",
 }

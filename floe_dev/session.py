@@ -247,8 +247,17 @@ class Session:
         )
 
     def environment(self, principal: str = "floe") -> dict[str, str]:
-        """The variables that let any program reach the stack, secret included."""
-        return {**self.connection(principal).environment(), **self.layout.environment()}
+        """The variables that let any program reach the stack and send it traces and lineage, secrets included."""
+        from floe_dev.config.credentials import load_secrets
+        from floe_dev.supervisor.state import load_state
+        from floe_dev.telemetry import service
+
+        found = {**self.connection(principal).environment(), **self.layout.environment()}
+        secrets, state = load_secrets(self.layout), load_state(self.layout)
+        if secrets is not None and state is not None and service.NAME in state.ports:
+            token = secrets.telemetry_token.get_secret_value()
+            found |= service.sender_environment(self.layout, state.ports[service.NAME], token)
+        return found
 
     def duckdb(self, principal: str = "floe") -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with the catalog attached; the caller closes it."""
