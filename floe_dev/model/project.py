@@ -47,10 +47,6 @@ class DbtOrchestration(Model):
     partitioned: tuple[DbtPartitions, ...] = Field(
         default=(), description="Selections of models that are built one partition at a time."
     )
-    source_freshness: bool = Field(
-        default=True,
-        description="Sources with `freshness` get a check that `dbt source freshness` runs.",
-    )
 
 
 class Partitions(Model):

@@ -13,6 +13,7 @@ from dagster_dbt.utils import select_unique_ids
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.project import DbtPartitions, Project
 from floe_dev.orchestrators.dagster.alignment import misalignments
+from floe_dev.orchestrators.dagster.graph import check_dbt_keys
 from floe_dev.orchestrators.dagster.partitions import backfill_policy, dbt_arguments, partitions_definition
 from floe_dev.orchestrators.dagster.translator import FloeDbtTranslator
 
@@ -25,12 +26,14 @@ def project_dbt_assets(
 ) -> list[AssetsDefinition]:
     """All nodes that floe.yaml's `orchestration.dbt` selects: those without partitions, and each partitioned selection.
 
-    Each of them is built by one `dbt build` a run. Raises FloeError 1306 for a model that cannot be built by partition.
+    Each of them is built by one `dbt build` a run. Raises FloeError 1304 for two nodes that are one
+    table, 1306 for a model that cannot be built by partition.
     """
     options = project.spec.orchestration.dbt
     translator = translator or FloeDbtTranslator()
     name = f"{project.spec.name.replace('-', '_')}_dbt"
-    manifest = validate_manifest(dbt_project.manifest_path) if options.partitioned else {}
+    manifest = validate_manifest(dbt_project.manifest_path)
+    check_dbt_keys(project, manifest, translator)
     partitioned = {part: _selected(dbt_project, manifest, part) for part in options.partitioned}
     excluded = [options.exclude or "", *(part.select for part in partitioned)]
     excluded += _sources_of_only(manifest, {unique_id for ids in partitioned.values() for unique_id in ids})

@@ -17,6 +17,8 @@ from floe_dev.model.project import Project
 from floe_dev.orchestrators.dagster.automation import automation
 from floe_dev.orchestrators.dagster.dbt_assets import project_dbt_assets
 from floe_dev.orchestrators.dagster.dbt_project import dagster_dbt_project, dbt_resource
+from floe_dev.orchestrators.dagster.graph import check_graph
+from floe_dev.orchestrators.dagster.manifest import check_version
 from floe_dev.orchestrators.dagster.options import with_options
 from floe_dev.orchestrators.dagster.resources import project_resources
 
@@ -32,10 +34,12 @@ def build_definitions(project: Project | Path | str | None = None) -> dg.Definit
         project = load_project(_root(project))
     resources = project_resources(project)
     definitions = [_module_definitions(module) for module in asset_modules(project)]
+    check_version(project)
     dbt_project = dagster_dbt_project(project)
     if dbt_project is not None:
         definitions.append(dg.Definitions(assets=project_dbt_assets(project, dbt_project)))
         resources["dbt"] = dbt_resource(dbt_project)
+    check_graph(project, definitions)
     started = automation(project, start_switched_off=not is_local())
     definitions.append(
         dg.Definitions(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 from floe_dev.config.private import write_private
@@ -32,13 +34,40 @@ def dbt_executable() -> str:
 
 
 def manifest_path(project: Project) -> Path:
-    """Where the manifest is: inside `.floe/`, never in the user's project."""
-    return project.layout.dbt_dir / "target" / "manifest.json"
+    """Where the manifest is: where floe.yaml says a deployment has put it, else inside `.floe/`."""
+    declared = project.spec.orchestration.dbt.manifest_path
+    return project.root / declared if declared else project.layout.dbt_dir / "target" / "manifest.json"
+
+
+def check_version(project: Project) -> None:
+    """Refuse a manifest that floe.yaml names and another dbt has written; raises FloeError 1302, 1102."""
+    if project.spec.orchestration.dbt.manifest_path is None:
+        return
+    file = manifest_path(project)
+    try:
+        written_by = str(json.loads(file.read_text(encoding="utf-8"))["metadata"]["dbt_version"])
+    except (OSError, ValueError, KeyError) as error:
+        raise FloeError(
+            Code.CONFIG_FILE_UNREADABLE,
+            f"the manifest {file} cannot be read",
+            why=f"{type(error).__name__}: {error}",
+            fix="dbt parse",
+            where=Where(file),
+        ) from error
+    installed = version("dbt-core")
+    if written_by.split(".")[:2] != installed.split(".")[:2]:
+        raise FloeError(
+            Code.DBT_VERSION,
+            f"the manifest was written by dbt {written_by}, this is dbt {installed}",
+            why="dbt's manifest is of its own version",
+            fix=f"dbt parse with dbt {installed}, or leave out `orchestration.dbt.manifest_path`",
+            where=Where(file),
+        )
 
 
 def fingerprint(project: Project) -> str:
     """A hash over what the manifest is made from: each file's path, size and modification time, and the profile."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(version("dbt-core").encode())
     folder = project.dbt_dir()
     if folder is not None:
         for path, stat in _files(folder):
@@ -51,6 +80,8 @@ def fingerprint(project: Project) -> str:
 
 def is_current(project: Project) -> bool:
     """Whether there is a manifest that fits the dbt project; nothing is imported or started to find out."""
+    if project.spec.orchestration.dbt.manifest_path is not None:
+        return manifest_path(project).is_file()
     mark = _mark(project)
     return (
         manifest_path(project).is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == fingerprint(project)
@@ -63,6 +94,8 @@ def ensure_manifest(project: Project) -> str:
         return "the project has no dbt transforms"
     if is_current(project):
         return "unchanged"
+    if project.spec.orchestration.dbt.manifest_path is not None:
+        check_version(project)  # says that it is not there
     mark, current = _mark(project), fingerprint(project)
     parse(project)
     write_private(mark, current)

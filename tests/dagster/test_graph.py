@@ -1,0 +1,146 @@
+"""What is refused before Dagster loads it: keys that are taken, circles, a manifest of another dbt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from floe_dev.config.project import load_project
+from floe_dev.errors import Code, FloeError
+from floe_dev.model.project import Project
+from floe_dev.orchestrators.dagster.automation import automation
+from floe_dev.orchestrators.dagster.graph import check_dbt_keys, check_graph
+from floe_dev.orchestrators.dagster.manifest import check_version
+from floe_dev.orchestrators.dagster.translator import FloeDbtTranslator
+from tests.cli.tiny import PLATFORM_YAML
+
+
+def project(tmp_path: Path, orchestration: str = "") -> Project:
+    text = f'name: tiny\nversion: "1.0.0"\ncatalog: default\n{orchestration}'
+    (tmp_path / "floe.yaml").write_text(text)
+    (tmp_path / "platform.yaml").write_text(PLATFORM_YAML)
+    return load_project(tmp_path, {})
+
+
+def node(kind: str, name: str, schema: str = "silver") -> dict[str, Any]:
+    return {"resource_type": kind, "name": name, "schema": schema, "original_file_path": f"models/{name}.sql"}
+
+
+def test_a_source_that_is_a_models_own_table_is_refused(tmp_path: Path) -> None:
+    manifest = {"nodes": {"a": node("model", "orders")}, "sources": {"b": node("source", "orders")}}
+    with pytest.raises(FloeError) as refused:
+        check_dbt_keys(project(tmp_path), manifest, FloeDbtTranslator())
+    assert refused.value.code is Code.ASSET_KEY_TWICE
+    assert "silver/orders" in refused.value.what
+    assert "ref('orders')" in str(refused.value.fix)
+
+
+def test_two_models_that_are_one_table_are_refused_and_two_sources_are_not(tmp_path: Path) -> None:
+    twice = {"nodes": {"a": node("model", "orders"), "b": {**node("model", "other"), "alias": "orders"}}}
+    with pytest.raises(FloeError, match="FLOE1304"):
+        check_dbt_keys(project(tmp_path), twice, FloeDbtTranslator())
+    sources = {"a": node("source", "orders"), "b": node("source", "orders")}
+    check_dbt_keys(project(tmp_path), {"nodes": {}, "sources": sources}, FloeDbtTranslator())
+
+
+def test_an_asset_that_python_and_dbt_both_make_is_refused(tmp_path: Path) -> None:
+    spec = dg.AssetSpec(["silver", "orders"])
+    with pytest.raises(FloeError, match="FLOE1304"):
+        check_graph(project(tmp_path), [dg.Definitions(assets=[spec]), dg.Definitions(assets=[spec])])
+
+
+def test_a_circle_is_named(tmp_path: Path) -> None:
+    first, second = dg.AssetKey(["s", "a"]), dg.AssetKey(["s", "b"])
+    specs = [dg.AssetSpec(first, deps=[second]), dg.AssetSpec(second, deps=[first])]
+    with pytest.raises(FloeError) as refused:
+        check_graph(project(tmp_path), [dg.Definitions(assets=[spec]) for spec in specs])
+    assert refused.value.code is Code.ASSET_CYCLE
+    assert "s/a -> s/b" in str(refused.value.why) or "s/b -> s/a" in str(refused.value.why)
+
+
+def test_a_manifest_of_another_dbt_is_refused(tmp_path: Path) -> None:
+    declared = project(tmp_path, "orchestration:\n  dbt: {manifest_path: manifest.json}\n")
+    with pytest.raises(FloeError, match="FLOE1102"):
+        check_version(declared)
+    (tmp_path / "manifest.json").write_text(json.dumps({"metadata": {"dbt_version": "1.3.0"}}))
+    with pytest.raises(FloeError, match="FLOE1302"):
+        check_version(declared)
+
+
+BAD = """\
+orchestration:
+  partitions:
+    days: {type: daily, start: "2025-01-01"}
+  jobs:
+    all: {select: "*"}
+    daily: {select: "*", partitions: days}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "words"),
+    [
+        ('  schedules:\n    night: {job: all, cron: "61 6 * * *"}\n', 8, "61 6"),
+        ('  schedules:\n    night: {job: all, cron: "0 6 * * *", timezone: Mars/Base}\n', 8, "Mars/Base"),
+        ("  sensors:\n    drop: {type: file, job: all}\n", 8, "path"),
+        ("  sensors:\n    drop: {type: snapshot, table: a.b, job: daily}\n", 8, "partitioned"),
+    ],
+)
+def test_what_dagster_does_not_take_names_its_line(tmp_path: Path, lines: str, line: int, words: str) -> None:
+    with pytest.raises(FloeError) as refused:
+        automation(project(tmp_path, BAD + lines))
+    assert refused.value.code is Code.INVALID_VALUE
+    assert refused.value.where is not None
+    # Three lines stand before `orchestration`.
+    assert refused.value.where.line == line + 3
+    assert words in str(refused.value)
+
+
+def test_a_second_dbt_project_is_refused_at_its_line(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(FloeError) as refused:
+        project(tmp_path, "transforms:\n  - {type: dbt, path: a}\n  - {type: dbt, path: b}\n")
+    assert refused.value.code is Code.SEVERAL_DBT_PROJECTS
+    assert refused.value.where is not None
+    assert refused.value.where.line == 6
+
+
+def test_what_starts_runs_is_off_unless_enabled_and_always_off_elsewhere(tmp_path: Path) -> None:
+    lines = (
+        '  schedules:\n    a: {job: all, cron: "0 6 * * *"}\n    b: {job: all, cron: "0 7 * * *", enabled: true}\n'
+        "  sensors:\n    c: {type: file, path: inbox, job: all, enabled: true}\n"
+    )
+    here = automation(project(tmp_path, BAD + lines))
+    assert [schedule.default_status.value for schedule in here.schedules] == ["STOPPED", "RUNNING"]
+    assert [sensor.default_status.value for sensor in here.sensors] == ["RUNNING"]
+    elsewhere = automation(project(tmp_path, BAD + lines), start_switched_off=True)
+    assert {each.default_status.value for each in (*elsewhere.schedules, *elsewhere.sensors)} == {"STOPPED"}
+
+
+def test_a_file_sensor_asks_for_a_run_once_for_each_change(tmp_path: Path) -> None:
+    lines = "  sensors:\n    drop: {type: file, path: inbox, job: all}\n"
+    (sensor,) = automation(project(tmp_path, BAD + lines)).sensors
+
+    @dg.asset
+    def anything() -> None: ...
+
+    repository = dg.Definitions(assets=[anything], jobs=[dg.define_asset_job("all", "*")]).get_repository_def()
+
+    def tick(cursor: str | None) -> Any:
+        with dg.DagsterInstance.ephemeral() as instance:
+            context = dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=repository)
+            return sensor.evaluate_tick(context)
+
+    assert "no folder" in tick(None).skip_message
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "new.csv").write_text("1")
+    first = tick(None)
+    assert [request.tags["floe/files"] for request in first.run_requests] == ["new.csv"]
+    assert not tick(first.cursor).run_requests
+    (tmp_path / "inbox" / "new.csv").write_text("12")
+    assert len(tick(first.cursor).run_requests) == 1
