@@ -119,7 +119,8 @@ def test_what_starts_runs_is_off_unless_enabled_and_always_off_elsewhere(tmp_pat
     assert [schedule.default_status.value for schedule in here.schedules] == ["STOPPED", "RUNNING"]
     assert [sensor.default_status.value for sensor in here.sensors] == ["RUNNING"]
     elsewhere = automation(project(tmp_path, BAD + lines), start_switched_off=True)
-    assert {each.default_status.value for each in (*elsewhere.schedules, *elsewhere.sensors)} == {"STOPPED"}
+    assert {schedule.default_status.value for schedule in elsewhere.schedules} == {"STOPPED"}
+    assert {sensor.default_status.value for sensor in elsewhere.sensors} == {"STOPPED"}
 
 
 def test_a_file_sensor_asks_for_a_run_once_for_each_change(tmp_path: Path) -> None:
