@@ -64,7 +64,12 @@ class Supervisor:
                 for finished in asyncio.as_completed(tasks):
                     await finished
         except TimeoutError:
-            raise self._too_late(done) from None
+            late = self._too_late(done)
+            record_start(self.layout, self.hub.status(), self.plan, error=late.what)
+            raise late from None
+        except FloeError as error:
+            record_start(self.layout, self.hub.status(), self.plan, error=error.what)
+            raise
         finally:
             for task in tasks:
                 task.cancel()

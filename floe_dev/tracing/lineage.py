@@ -61,7 +61,7 @@ def node_event(
     facets = _error_facet(error) if error is not None else {}
     if run_id is not None:
         parent = {"run": {"runId": run_id}, "job": {"namespace": "floe", "name": "run"}}
-        facets["parent"] = {**_facet("1-1-0/ParentRunFacet.json#/$defs/ParentRunFacet"), **parent}
+        facets["parent"] = {**_facet("1-2-0/ParentRunFacet.json#/$defs/ParentRunFacet"), **parent}
     return _event(
         kind,
         own,
@@ -101,7 +101,7 @@ def _output(output: Output) -> dict[str, Any]:
     facets: dict[str, Any] = {}
     if output.columns:
         fields = [{"name": name, "type": kind} for name, kind in output.columns]
-        facets["schema"] = {**_facet("1-1-1/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet"), "fields": fields}
+        facets["schema"] = {**_facet("1-2-0/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet"), "fields": fields}
     if output.snapshot_id is not None:
         version = _facet("1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet")
         facets["version"] = {**version, "datasetVersion": str(output.snapshot_id)}
@@ -120,7 +120,7 @@ def _error_facet(message: str) -> dict[str, Any]:
 
 
 def _job_type(integration: str, kind: str) -> dict[str, Any]:
-    facet = _facet("2-0-3/JobTypeJobFacet.json#/$defs/JobTypeJobFacet")
+    facet = _facet("2-0-4/JobTypeJobFacet.json#/$defs/JobTypeJobFacet")
     return {**facet, "processingType": "BATCH", "integration": integration, "jobType": kind}
 
 

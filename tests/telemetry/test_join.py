@@ -223,3 +223,32 @@ def test_a_run_goes_on_while_the_receiver_is_down_and_loses_no_span(session: Ses
         assert time.monotonic() < give_up
         time.sleep(0.1)
     assert "commit gold.summary" in {span.name for span in late.spans}
+
+
+def test_a_killed_run_has_a_root_that_says_so(session: Session) -> None:
+    import os
+    import signal
+
+    module = session.root / "numbers_assets.py"
+    good = module.read_text()
+    module.write_text(good.replace('context.log.info("making numbers")', "import time; time.sleep(60)"))
+    client = session.dagster()
+    try:
+        time.sleep(3)  # the code server follows the files
+        run_id = client.launch(["bronze/numbers"])
+        give_up = time.monotonic() + 30
+        pid = None
+        while pid is None or client.run_status(run_id) != "STARTED":
+            assert time.monotonic() < give_up
+            time.sleep(0.2)
+            query = "query R($run: ID!) { runOrError(runId: $run) { ... on Run { tags { key value } } } }"
+            tags = client.query(query, run=run_id)["runOrError"]["tags"]
+            pid = next((int(tag["value"]) for tag in tags if tag["key"] == "floe/pid"), None)
+        os.kill(pid, signal.SIGKILL)
+        while (trace := session.telemetry().trace(run_id)) is None or not trace.summary.complete:
+            assert time.monotonic() < give_up
+            time.sleep(0.2)
+    finally:
+        module.write_text(good)
+    assert trace.summary.state == "error"
+    assert "ended with status -9" in trace.spans[-1].message

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from dagster import IOManager, MetadataValue, OutputContext, TableColumn, TableSchema
+from dagster import InputContext, IOManager, MetadataValue, OutputContext, TableColumn, TableSchema
 from dagster._core.storage.db_io_manager import DbIOManager, TableSlice
 from dagster_iceberg._utils import WriteMode
 from dagster_iceberg.io_manager.base import IcebergDbClient
@@ -29,7 +29,7 @@ from floe_dev.dbt.adapter.types import columns_of
 from floe_dev.model.connection import CatalogConnection
 from floe_dev.orchestrators.dagster.iceberg_partitions import overwrite_partitions, partition_by
 from floe_dev.tracing.lineage import Output, node_event
-from floe_dev.tracing.record import record_lineage
+from floe_dev.tracing.record import record_lineage, span
 from floe_dev.tracing.writes import take
 
 _IO_MANAGERS = {
@@ -69,6 +69,14 @@ def _handler(base: Any) -> Any:
             else:
                 # What dagster-iceberg appends or merges it wants in memory.
                 super().handle_output(context, table_slice, obj.read_all() if streamed else obj, connection)
+
+        def load_input(self, context: InputContext, table_slice: TableSlice, connection: Catalog) -> Any:
+            """Read one table (or the partitions of it that the run needs); raises what the catalog raises."""
+            name = f"{table_slice.schema}.{table_slice.table}"
+            with span(f"read {name}", {"floe.catalog.table": name, "db.operation.name": "read"}, "client") as told:
+                found = super().load_input(context, table_slice, connection)
+                told.attributes["floe.rows"] = getattr(found, "num_rows", None)
+                return found
 
     return Handler()
 

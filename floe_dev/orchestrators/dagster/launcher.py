@@ -22,7 +22,7 @@ from dagster._serdes import serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
 
 from floe_dev.drivers.forkrequest import Forked, fork_module
-from floe_dev.orchestrators.dagster.run_spans import TRACE_TAG
+from floe_dev.orchestrators.dagster.run_spans import TRACE_TAG, record_killed_run
 from floe_dev.tracing.context import run_trace_id
 
 #: On the run: the process that executes it.
@@ -94,7 +94,9 @@ class ForkRunLauncher(DefaultRunLauncher):
             # It was asked to end before it listened for that, or had to be killed.
             self._instance.report_run_canceled(run)
         else:
-            self._instance.report_run_failed(run, f"the run's process {worker.pid} ended with status {status}")
+            why = f"the run's process {worker.pid} ended with status {status}"
+            self._instance.report_run_failed(run, why)
+            record_killed_run(run_id, why)
 
     def _kill(self, run_id: str, pid: int) -> None:
         """Only while the run has not ended: its process id may be another's by then."""

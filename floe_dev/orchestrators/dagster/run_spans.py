@@ -29,6 +29,21 @@ def run_context(run_id: str) -> SpanContext:
     return SpanContext(run_trace_id(run_id), derived_span_id(run_id, "run"))
 
 
+def record_killed_run(run_id: str, why: str) -> None:
+    """The root of a run whose process could not record it itself: its spans would hang in the air."""
+    now = time.time_ns()
+    record(
+        "run",
+        run_context(run_id),
+        parent_id=None,
+        start_ns=now,
+        end_ns=now,
+        attributes={"floe.run.id": run_id, "floe.run.outcome": "killed"},
+        error=why,
+    )
+    record_lineage(run_event("FAIL", run_id, "__ASSET_JOB", error=why))
+
+
 @dataclass
 class _Step:
     """A step that goes on; times in nanoseconds since the epoch."""
