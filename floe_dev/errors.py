@@ -135,6 +135,12 @@ class Code(Enum):
         "strategy and keys decide whether it does (docs/how-to/partitions.md).",
         ExitCode.CONFIG,
     )
+    VALIDATION_FAILED = Kind(
+        1401,
+        "the project does not pass the platform's checklist",
+        "`floe validate` found at least one thing that is not as the platform's rules want it; each is told with its "
+        "place and its fix (docs/how-to/validate.md).",
+    )
     # 2xxx: supervisor and services
     NOT_RUNNING = Kind(
         2001,

@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 from floe_dev.cli.doctor import FAIL, PASS, SKIPPED, WARNING, Check
@@ -35,22 +35,9 @@ def python() -> Iterator[Check]:
 
 def packages() -> Iterator[Check]:
     """Every package floe depends on is there, in a version it works with."""
-    from packaging.requirements import Requirement
+    from floe_dev.validate.versions import unfitting
 
-    wrong = []
-    count = 0
-    for line in distribution("floe_dev").requires or ():
-        requirement = Requirement(line)
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        count += 1
-        try:
-            found = version(requirement.name)
-        except PackageNotFoundError:
-            wrong.append(f"{requirement.name} is missing")
-            continue
-        if not requirement.specifier.contains(found, prereleases=True):
-            wrong.append(f"{requirement.name} {found} (needs {requirement.specifier})")
+    count, wrong = unfitting()
     if wrong:
         fix = f"{sys.executable} -m pip install --upgrade floe_dev"
         yield Check("machine", "packages", FAIL, "; ".join(wrong), fix)

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -88,8 +88,11 @@ def is_current(project: Project) -> bool:
     )
 
 
-def ensure_manifest(project: Project) -> str:
-    """Make sure the manifest fits the dbt project; returns what was done. Raises FloeError 4001 with dbt's message."""
+def ensure_manifest(project: Project, environ: Mapping[str, str] | None = None) -> str:
+    """Make sure the manifest fits the dbt project; returns what was done. Raises FloeError 4001 with dbt's message.
+
+    `environ` is what dbt's profile reads its settings from; this process's environment if absent.
+    """
     if project.dbt_dir() is None:
         return "the project has no dbt transforms"
     if is_current(project):
@@ -97,7 +100,7 @@ def ensure_manifest(project: Project) -> str:
     if project.spec.orchestration.dbt.manifest_path is not None:
         check_version(project)  # says that it is not there
     mark, current = _mark(project), fingerprint(project)
-    parse(project)
+    parse(project, environ)
     write_private(mark, current)
     return "parsed"
 
@@ -106,7 +109,7 @@ def _mark(project: Project) -> Path:
     return project.layout.dbt_dir / "manifest.fingerprint"
 
 
-def parse(project: Project) -> None:
+def parse(project: Project, environ: Mapping[str, str] | None = None) -> None:
     """Run `dbt parse` into `.floe/dbt/target`, and `dbt deps` before it where packages are missing.
 
     Raises FloeError 4001 with dbt's message, 4010 where packages can't be had.
@@ -114,18 +117,18 @@ def parse(project: Project) -> None:
     folder = project.dbt_dir()
     if folder is None:
         return
-    done = _dbt(project, folder, "parse", "--quiet")
+    done = _dbt(project, folder, environ, "parse", "--quiet")
     if done.returncode != 0 and _PACKAGES_MISSING in done.stdout + done.stderr:
-        _install_packages(project, folder)
-        done = _dbt(project, folder, "parse", "--quiet")
+        _install_packages(project, folder, environ)
+        done = _dbt(project, folder, environ, "parse", "--quiet")
     if done.returncode != 0:
         raise parse_error(folder, done.stdout + done.stderr)
 
 
-def _install_packages(project: Project, folder: Path) -> None:
+def _install_packages(project: Project, folder: Path, environ: Mapping[str, str] | None) -> None:
     """What dbt itself would have its user do: into the project's own packages folder, which is dbt's."""
     try:
-        done = _dbt(project, folder, "deps", "--quiet", timeout_seconds=_DEPS_SECONDS)
+        done = _dbt(project, folder, environ, "deps", "--quiet", timeout_seconds=_DEPS_SECONDS)
         output = done.stdout + done.stderr if done.returncode else ""
     except subprocess.TimeoutExpired:
         output = f"dbt deps did not end within {_DEPS_SECONDS:g} s"
@@ -142,13 +145,17 @@ def _install_packages(project: Project, folder: Path) -> None:
 
 
 def _dbt(
-    project: Project, folder: Path, *arguments: str, timeout_seconds: float | None = None
+    project: Project,
+    folder: Path,
+    environ: Mapping[str, str] | None,
+    *arguments: str,
+    timeout_seconds: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
     command = [dbt_executable(), "--no-use-colors", "--no-send-anonymous-usage-stats", *arguments]
     return subprocess.run(
         [*command, "--project-dir", str(folder)],
         cwd=folder,
-        env={**os.environ, **project.layout.environment()},
+        env={**(os.environ if environ is None else environ), **project.layout.environment()},
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
