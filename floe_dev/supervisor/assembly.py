@@ -72,7 +72,16 @@ class Assembly:
         secrets = load_or_create_secrets(self.layout)
         if telemetry.NAME in self.ports:
             token = secrets.telemetry_token.get_secret_value()
-            environment.update(telemetry.sender_environment(self.layout, self.ports[telemetry.NAME], token))
+            wanted, offered = self.project.spec.observability, self.project.platform.observability
+            environment.update(
+                telemetry.sender_environment(
+                    self.layout,
+                    self.ports[telemetry.NAME],
+                    token,
+                    traces=wanted.traces and offered.traces,
+                    lineage=wanted.lineage and offered.lineage,
+                )
+            )
         credential = secrets.principals.get(SERVICE_PRINCIPAL)
         if credential is not None:
             environment.update(self._connection(credential).environment())
@@ -82,7 +91,13 @@ class Assembly:
         """What only this service is told: root's credential and the signing key go to the catalog alone."""
         if service.name == telemetry.NAME:
             token = load_or_create_secrets(self.layout).telemetry_token.get_secret_value()
-            return telemetry.receiver_environment(token, self.ports[telemetry.NAME])
+            platform = self.project.platform.observability
+            return telemetry.receiver_environment(
+                token,
+                self.ports[telemetry.NAME],
+                otlp_endpoint=platform.otlp_endpoint,
+                lineage_endpoint=platform.lineage_endpoint,
+            )
         if service.name != self.stack.catalog_service:
             return {}
         secrets = load_or_create_secrets(self.layout)

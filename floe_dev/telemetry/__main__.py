@@ -19,9 +19,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="holds telemetry.db and spool/")
     parser.add_argument("--instance", default="", help="echoed in every answer as X-Floe-Instance")
-    parser.add_argument("--max-days", type=float, default=14.0)
-    parser.add_argument("--max-spans", type=int, default=2_000_000)
-    parser.add_argument("--max-bytes", type=int, default=1_000_000_000)
+    for name, kind, usual in (("days", float, "14"), ("spans", int, "2000000"), ("bytes", int, "1000000000")):
+        variable = f"FLOE_TELEMETRY_MAX_{name.upper()}"
+        parser.add_argument(f"--max-{name}", type=kind, default=os.environ.get(variable, usual), help=variable)
     options = parser.parse_args(argv)
     token = os.environ.pop(TOKEN_VARIABLE, "")
     if len(token) < 16:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Probe, Service
 from floe_dev.telemetry.forward import LINEAGE_KEY, LINEAGE_URL, OTLP_ENDPOINT, OTLP_HEADERS
+from floe_dev.tracing.spool import LINEAGE_VARIABLE, TRACES_VARIABLE
 from floe_dev.tracing.spool import VARIABLE as SPOOL_VARIABLE
 
 NAME = "telemetry"
@@ -38,8 +39,13 @@ def telemetry_service(depends_on: tuple[str, ...]) -> Service:
     )
 
 
-def sender_environment(layout: Layout, port: int, token: str) -> dict[str, str]:
-    """What every child of the stack has: the spool for floe's own spans, OTLP and OpenLineage for everybody's."""
+def sender_environment(
+    layout: Layout, port: int, token: str, *, traces: bool = True, lineage: bool = True
+) -> dict[str, str]:
+    """What every child of the stack has: the spool for floe's own spans, OTLP and OpenLineage for everybody's.
+
+    Where the project wants no `traces` or no `lineage`, nothing of the kind is recorded by floe.
+    """
     url = f"http://127.0.0.1:{port}"
     return {
         SPOOL_VARIABLE: str(layout.telemetry_dir / "spool"),
@@ -48,19 +54,36 @@ def sender_environment(layout: Layout, port: int, token: str) -> dict[str, str]:
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={quote(f'Bearer {token}')}",
         "OPENLINEAGE_URL": url,
         "OPENLINEAGE_API_KEY": token,
+        **({} if traces else {TRACES_VARIABLE: "off"}),
+        **({} if lineage else {LINEAGE_VARIABLE: "off"}),
     }
 
 
-def receiver_environment(token: str, port: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What the receiver alone is told: the token, and where the user wants everything sent as well."""
+def receiver_environment(
+    token: str,
+    port: int,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    otlp_endpoint: str | None = None,
+    lineage_endpoint: str | None = None,
+) -> dict[str, str]:
+    """What the receiver alone is told: the token, and where the user wants everything sent as well.
+
+    The endpoints are platform.yaml's; the user's own variables go before them.
+    """
     from floe_dev.telemetry.__main__ import TOKEN_VARIABLE
 
     told = {TOKEN_VARIABLE: token}
+    if otlp_endpoint:
+        told[OTLP_ENDPOINT] = otlp_endpoint
+    if lineage_endpoint:
+        told[LINEAGE_URL] = lineage_endpoint
     for theirs, ours in _FORWARDED.items():
         if environ.get(theirs):
             told[ours] = environ[theirs]
     for url, extra in ((OTLP_ENDPOINT, OTLP_HEADERS), (LINEAGE_URL, LINEAGE_KEY)):
-        if url in told and urlsplit(told[url]).port == port:
+        place = urlsplit(told.get(url, ""))
+        if place.hostname in ("127.0.0.1", "localhost", "::1") and place.port == port:
             # Started from a shell with `floe env`: that is this receiver itself.
             told.pop(url)
             told.pop(extra, None)

@@ -17,6 +17,8 @@ from typing import Any
 
 #: Names the spool's folder; where it is unset, nothing is recorded.
 VARIABLE = "FLOE_TELEMETRY_SPOOL"
+#: `off` where the project's `observability` wants no traces, or no lineage.
+TRACES_VARIABLE, LINEAGE_VARIABLE = "FLOE_TRACES", "FLOE_LINEAGE"
 #: What is collected has this suffix.
 SUFFIX = ".jsonl"
 #: Records that are held back at most, and for how many seconds.
@@ -44,20 +46,25 @@ class Spool:
         self._lineage: list[dict[str, Any]] = []
         self._wake: threading.Timer | None = None
         self._hidden = secret_values()
+        self._traces = os.environ.get(TRACES_VARIABLE) != "off"
+        self._events = os.environ.get(LINEAGE_VARIABLE) != "off"
         #: Records lost because the folder could not be written.
         self.dropped = 0
 
     def span(self, record: dict[str, Any]) -> None:
         """One finished span in OTLP's JSON."""
-        self._add(self._spans, record)
+        if self._traces:
+            self._add(self._spans, record)
 
     def log(self, record: dict[str, Any]) -> None:
         """One log record in OTLP's JSON."""
-        self._add(self._logs, record)
+        if self._traces:
+            self._add(self._logs, record)
 
     def lineage(self, event: dict[str, Any]) -> None:
         """One OpenLineage event."""
-        self._add(self._lineage, event)
+        if self._events:
+            self._add(self._lineage, event)
 
     def flush(self) -> None:
         """Write what is held back; what cannot be written is dropped and counted."""

@@ -66,3 +66,12 @@ def test_the_receiver_never_forwards_to_itself() -> None:
     own = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_HEADERS": "a=b"}
     assert OTLP_ENDPOINT not in receiver_environment(TOKEN, 4318, own)
     assert receiver_environment(TOKEN, 4319, own)[OTLP_ENDPOINT] == "http://127.0.0.1:4318"
+
+
+def test_platform_yaml_names_targets_and_the_users_variables_go_before_them() -> None:
+    told = receiver_environment(TOKEN, 4318, {}, otlp_endpoint="http://tempo:4318", lineage_endpoint="http://marquez")
+    assert (told[OTLP_ENDPOINT], told[LINEAGE_URL]) == ("http://tempo:4318", "http://marquez")
+    mine = receiver_environment(
+        TOKEN, 4318, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://mine"}, otlp_endpoint="http://tempo"
+    )
+    assert mine[OTLP_ENDPOINT] == "http://mine"

@@ -96,3 +96,17 @@ def test_values_of_secrets_are_never_written(tmp_path: Path, monkeypatch: pytest
     (file,) = tmp_path.iterdir()
     assert "s3cr3t" not in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("variable", "kept"), [("FLOE_TRACES", "lineage"), ("FLOE_LINEAGE", "traces")])
+def test_what_the_project_does_not_want_is_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, kept: str
+) -> None:
+    monkeypatch.setenv(variable, "off")
+    spool = Spool(tmp_path, "tests")
+    spool.span({"name": "a span"})
+    spool.lineage({"job": "an event"})
+    spool.flush()
+    (file,) = tmp_path.iterdir()
+    assert f'"kind": "{kept}"' in file.read_text()
+    assert len(file.read_text().splitlines()) == 1
