@@ -135,6 +135,13 @@ class Code(Enum):
         "strategy and keys decide whether it does (docs/how-to/partitions.md).",
         ExitCode.CONFIG,
     )
+    WRITES_NOT_ALLOWED = Kind(
+        1310,
+        "writes into this platform are not allowed",
+        "With a platform that is not local, `floe up` only looks. The first run from this machine needs "
+        "`floe run --allow-writes`; that is remembered until `floe reset`.",
+        ExitCode.CONFIG,
+    )
     VALIDATION_FAILED = Kind(
         1401,
         "the project does not pass the platform's checklist",

@@ -40,6 +40,12 @@ class UpOptions:
     stack: str | None = None
     timeout: float = 120.0
     port: int | None = None
+    #: A platform by name (`platform/NAME/platform.yaml`); remembered until another one is named.
+    platform: str | None = None
+
+
+#: The stack that starts no catalog of its own.
+EXTERNAL = "external"
 
 
 def _ignore(_event: Event) -> None:
@@ -83,9 +89,10 @@ class Session:
         from floe_dev.supervisor.client import StartOptions, start
 
         options = options or UpOptions()
+        stack = self._choose_platform(options)
         self.project  # noqa: B018 - a wrong configuration is told here, before anything is started
         ports = (("dagster-webserver", options.port),) if options.port is not None else ()
-        wanted = StartOptions(stack=options.stack, timeout_seconds=options.timeout, ports=ports)
+        wanted = StartOptions(stack=stack, timeout_seconds=options.timeout, ports=ports)
         for event in start(self.root, wanted):
             on_event(event)
         self.__dict__.pop("project", None)  # the catalog may listen elsewhere than when it was read
@@ -93,6 +100,46 @@ class Session:
         if status is None:
             raise self._not_running("it ended right after it was ready")
         return status
+
+    @property
+    def external(self) -> bool:
+        """Whether the project works on a platform that is not this machine's own."""
+        return self.layout.platform_choice.exists()
+
+    def _choose_platform(self, options: UpOptions) -> str | None:
+        """Remember the platform, tell it to what is started, and return the stack that fits; FLOE1204 for no such."""
+        from floe_dev.config.private import write_private
+        from floe_dev.config.project import known_platforms, platform_name
+        from floe_dev.supervisor.state import load_state, prepare_state_dir
+
+        if options.platform is not None:
+            known = known_platforms(self.root, Path.home())
+            if options.platform not in known:
+                raise FloeError(
+                    Code.UNKNOWN_REFERENCE,
+                    f"there is no platform `{options.platform}`",
+                    why=f"the platforms known here are: {', '.join(known)}",
+                    fix=f"write platform/{options.platform}/platform.yaml",
+                )
+            os.environ["FLOE_PLATFORM_ENV"] = options.platform
+            prepare_state_dir(self.layout)
+            if options.platform == "local":
+                self.layout.platform_choice.unlink(missing_ok=True)
+            else:
+                write_private(self.layout.platform_choice, options.platform)
+            self.__dict__.pop("project", None)
+        name = platform_name(self.root, os.environ)
+        os.environ["DAGSTER_DEPLOYMENT"] = name
+        if name != "local":
+            return options.stack or EXTERNAL
+        state = load_state(self.layout)
+        return options.stack or ("embedded" if state is not None and state.stack == EXTERNAL else None)
+
+    def allow_writes(self) -> None:
+        """Let runs from this machine write into the platform that is chosen; remembered until `floe reset`."""
+        from floe_dev.config.writes import allow_writes
+
+        allow_writes(self.root)
 
     def down(self, *, volumes: bool = False, on_event: OnEvent = _ignore) -> None:
         """Stop the stack and whatever a killed one left; with `volumes` delete its tables, catalog and runs too.
@@ -175,10 +222,12 @@ class Session:
             FloeError: FLOE5002 if the selection names nothing or Dagster refuses the run, 5101 for a partition that
                 an asset does not have.
         """
+        from floe_dev.config.writes import require_writes_allowed
         from floe_dev.model.runs import merged
         from floe_dev.orchestrators.dagster.partition_runs import plan_runs
         from floe_dev.orchestrators.dagster.selection import resolve
 
+        require_writes_allowed(self.root, os.environ)
         client = self.dagster()
         assets = client.assets()
         plans = plan_runs(resolve(selection, assets), assets, partition, client.partition_keys)
@@ -225,7 +274,7 @@ class Session:
         from floe_dev.config.credentials import load_secrets
         from floe_dev.model.connection import CatalogConnection
 
-        secrets = load_secrets(self.layout)
+        secrets = load_secrets(self.layout) if not self.external else None
         credential = secrets.principals.get(principal) if secrets else None
         if credential is None:
             if principal != "floe" or self.layout.overlay_file.exists():

@@ -35,13 +35,13 @@ def platform_candidates(root: Path, environ: Mapping[str, str], home: Path) -> l
     """Where platform.yaml is looked for, in order.
 
     Upstream's order: FLOE_PLATFORM_FILE alone if set; then `{platform,.floe,~/.floe}/{env}/platform.yaml` with
-    FLOE_PLATFORM_ENV (default `local`); then the same without `{env}`. Then the file beside floe.yaml, as the seed has
+    `platform_name`; then the same without `{env}`. Then the file beside floe.yaml, as the seed has
     it. `.floe/platform.yaml` is left out: here that file is the overlay of observed endpoints.
     """
     named = environ.get("FLOE_PLATFORM_FILE")
     if named:
         return [(root / Path(named).expanduser())]
-    env = environ.get("FLOE_PLATFORM_ENV") or "local"
+    env = platform_name(root, environ)
     return [
         root / "platform" / env / PLATFORM_FILE,
         root / ".floe" / env / PLATFORM_FILE,
@@ -50,6 +50,21 @@ def platform_candidates(root: Path, environ: Mapping[str, str], home: Path) -> l
         root / PLATFORM_FILE,
         home / ".floe" / PLATFORM_FILE,
     ]
+
+
+def platform_name(root: Path, environ: Mapping[str, str]) -> str:
+    """FLOE_PLATFORM_ENV, else what `floe up --platform` chose for this project, else `local`."""
+    try:
+        chosen = Layout(root).platform_choice.read_text(encoding="utf-8").strip()
+    except OSError:
+        chosen = ""
+    return environ.get("FLOE_PLATFORM_ENV") or chosen or "local"
+
+
+def known_platforms(root: Path, home: Path) -> list[str]:
+    """The platforms that have a file of their own name; `local` is always there."""
+    folders = (root / "platform", root / ".floe", home / ".floe")
+    return sorted({"local", *(file.parent.name for folder in folders for file in folder.glob(f"*/{PLATFORM_FILE}"))})
 
 
 def find_platform(root: Path, environ: Mapping[str, str], home: Path) -> Path:

@@ -36,6 +36,16 @@ class Layout:
         return self.root / ".floe"
 
     @property
+    def platform_choice(self) -> Path:
+        """The platform that `floe up --platform NAME` chose; not there for `local`."""
+        return self.state_dir / "platform-name"
+
+    @property
+    def writes_allowed(self) -> Path:
+        """There once somebody allowed runs from this machine to write into a platform that is not local."""
+        return self.state_dir / "writes-allowed"
+
+    @property
     def state_file(self) -> Path:
         """What the supervisor knows: stack, ports, versions, pids (0600)."""
         return self.state_dir / "state.json"

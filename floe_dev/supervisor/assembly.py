@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from floe_dev.catalogs.client import CatalogClient
+from floe_dev.config.connection import connection_from_platform
 from floe_dev.config.credentials import SERVICE_PRINCIPAL, StackSecrets, load_or_create_secrets
 from floe_dev.config.overlay import remove_overlay, write_overlay
 from floe_dev.drivers.forkclient import ForkClient
@@ -82,8 +84,9 @@ class Assembly:
                     lineage=wanted.lineage and offered.lineage,
                 )
             )
-        credential = secrets.principals.get(SERVICE_PRINCIPAL)
-        if credential is not None:
+        if self.stack.catalog_service is None:
+            environment.update(connection_from_platform(self.project, os.environ).environment())
+        elif (credential := secrets.principals.get(SERVICE_PRINCIPAL)) is not None:
             environment.update(self._connection(credential).environment())
         return environment
 
@@ -170,8 +173,15 @@ class Assembly:
         return await self._child("provision")
 
     async def _readiness(self, fork: Callable[[], ForkClient | None]) -> str | None:
+        if not self.stack.provision:
+            return await asyncio.to_thread(self._look)
         # Not for Dagster's sake: with it comes half of what the check imports.
         return await self._child("readiness", fork(), after="dagster")
+
+    def _look(self) -> str:
+        """Whether the platform's catalog takes our credential; nothing is written there."""
+        with CatalogClient(connection_from_platform(self.project, os.environ)) as client:
+            return f"{len(client.namespaces())} namespaces"
 
     async def _manifest(self, fork: Callable[[], ForkClient | None]) -> str | None:
         if await asyncio.to_thread(manifest.is_current, self.project):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.argument("selection", nargs=-1)
 @click.option("--stale", is_flag=True, help="What is out of date or was never materialized, and what is made from it.")
 @click.option("--partition", default=None, metavar="KEY", help="One partition, or FIRST..LAST (default: all).")
+@click.option("--allow-writes", is_flag=True, help="Let runs write into a platform that is not local, from now on.")
 @click.option("--progress", type=click.Choice(CHOICES), default="auto", show_default=True, help="How it is shown.")
 @json_option
 @project_option
@@ -31,6 +32,7 @@ def command(
     selection: tuple[str, ...],
     stale: bool,
     partition: str | None,
+    allow_writes: bool,
     progress: Choice,
     as_json: bool,
     root: Path,
@@ -47,6 +49,8 @@ def command(
 
     session = Session(root)
     session.require_running()
+    if allow_writes:
+        session.allow_writes()
     if stale:
         selection = tuple(session.stale_closure())
         if not selection:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Start the stack; materialize everything the first time.")
 @click.option("--stack", default=None, metavar="NAME", help="A stack by name or file (default: the project's last).")
+@click.option("--platform", default=None, metavar="NAME", help="A platform: platform/NAME/platform.yaml, or local.")
 @click.option("--run", "run", flag_value="always", default=None, help="Materialize everything, also if it was before.")
 @click.option("--no-run", "run", flag_value="never", help="Do not materialize anything.")
 @click.option("--detach", "-d", is_flag=True, help="Return when the stack is ready; a first run goes on without you.")
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 def command(
     output: Output,
     stack: str | None,
+    platform: str | None,
     run: str | None,
     detach: bool,
     timeout: float,
@@ -76,7 +78,7 @@ def command(
     result: RunResult | None = None
     try:
         with view:
-            session.up(UpOptions(stack=stack, timeout=timeout, port=port), recorder.event)
+            session.up(UpOptions(stack=stack, timeout=timeout, port=port, platform=platform), recorder.event)
             ready_after = time.monotonic() - started
             if run == "always" or _pending_first_run(session, run):
                 result = session.run((), recorder.event, wait=not detach)
@@ -92,7 +94,7 @@ def command(
 
 
 def _pending_first_run(session: Session, run: str | None) -> bool:
-    return run is None and not session.first_run_done()
+    return run is None and not session.external and not session.first_run_done()
 
 
 def _undo(output: Output, session: Session, error: BaseException, *, was_running: bool) -> None:

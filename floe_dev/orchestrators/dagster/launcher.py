@@ -21,6 +21,7 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
 
+from floe_dev.config.writes import require_writes_allowed
 from floe_dev.drivers.forkrequest import Forked, fork_module
 from floe_dev.orchestrators.dagster.run_spans import TRACE_TAG, record_killed_run
 from floe_dev.tracing.context import run_trace_id
@@ -41,6 +42,9 @@ class ForkRunLauncher(DefaultRunLauncher):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start the run's process; raises what DefaultRunLauncher raises where there is no fork server."""
+        root = os.environ.get("FLOE_PROJECT_DIR")
+        if root is not None:
+            require_writes_allowed(Path(root), os.environ)
         run = context.dagster_run
         origin = context.job_code_origin
         if origin is None:

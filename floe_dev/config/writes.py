@@ -1,0 +1,29 @@
+"""Whether runs from this machine may write into the platform that is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from floe_dev.config.private import write_private
+from floe_dev.config.project import platform_name
+from floe_dev.errors import Code, FloeError
+from floe_dev.model.layout import Layout
+
+
+def require_writes_allowed(root: Path, environ: Mapping[str, str]) -> None:
+    """On a platform that is not local, refuse until somebody allowed it; raises FloeError 1310."""
+    platform = platform_name(root, environ)
+    if platform == "local" or Layout(root).writes_allowed.exists():
+        return
+    raise FloeError(
+        Code.WRITES_NOT_ALLOWED,
+        f"runs from this machine may not write into the platform `{platform}`",
+        why="nobody has allowed it for this project yet",
+        fix="floe run --allow-writes",
+    )
+
+
+def allow_writes(root: Path) -> None:
+    """Allow it from now on, until `floe reset`; raises OSError."""
+    write_private(Layout(root).writes_allowed, "")

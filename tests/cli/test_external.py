@@ -1,0 +1,104 @@
+"""A platform that is not this machine's own: another embedded catalog plays it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from floe_dev.catalogs.client import CatalogClient
+from floe_dev.catalogs.provision import provision
+from floe_dev.config.credentials import SERVICE_PRINCIPAL, load_or_create_secrets
+from floe_dev.model.connection import CatalogConnection
+from floe_dev.model.layout import Layout
+from tests.catalog.server import catalog_server
+from tests.cli.tiny import PLATFORM_YAML, make_tiny
+from tests.drivers.helpers import free_port
+
+
+@dataclass
+class Remote:
+    """The project, the platform's catalog as its own engineers see it, and the variables with its secrets."""
+
+    root: Path
+    connection: CatalogConnection
+
+    def floe(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        clean = {
+            key: value for key, value in os.environ.items() if not key.startswith(("FLOE_", "POLARIS_", "DAGSTER"))
+        }
+        credential = self.connection.credential
+        secrets = {
+            "POLARIS_CLIENT_ID": credential.client_id,
+            "POLARIS_CLIENT_SECRET": credential.client_secret.get_secret_value(),
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "floe_dev.cli", *arguments],
+            cwd=self.root,
+            env={**clean, **secrets, "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def tables(self) -> list[str]:
+        with CatalogClient(self.connection) as client:
+            return [table.identifier for table in client.tables()]
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[Remote]:
+    root = make_tiny(tmp_path / "project")
+    with catalog_server(tmp_path / "remote") as server:
+        admin = CatalogConnection(uri=f"{server.url}/api/catalog", warehouse="tiny_catalog", credential=server.root)
+        elsewhere = Layout(tmp_path / "theirs")
+        elsewhere.state_dir.mkdir(parents=True)
+        provision(admin, location=server.location(admin.warehouse), namespaces=("bronze", "silver"), layout=elsewhere)
+        credential = load_or_create_secrets(elsewhere).principals[SERVICE_PRINCIPAL]
+        folder = root / "platform" / "production"
+        folder.mkdir(parents=True)
+        (folder / "platform.yaml").write_text(PLATFORM_YAML.replace("http://127.0.0.1:8181/api/catalog", admin.uri))
+        made = Remote(root, admin.model_copy(update={"credential": credential}))
+        yield made
+        made.floe("down")
+
+
+@pytest.mark.stack
+def test_up_only_looks_and_the_first_write_has_to_be_allowed(remote: Remote) -> None:
+    up = remote.floe("up", "--platform", "production", "--port", str(free_port()), "--progress", "plain")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert remote.tables() == []
+    assert '"stack": "external"' in remote.floe("status", "--json").stdout
+
+    refused = remote.floe("run", "bronze/raw")
+    assert refused.returncode != 0
+    assert "--allow-writes" in refused.stdout + refused.stderr
+    assert remote.tables() == []
+
+    allowed = remote.floe("run", "bronze/raw", "--allow-writes")
+    assert allowed.returncode == 0, allowed.stdout + allowed.stderr
+    assert remote.tables() == ["bronze.raw"]
+    assert remote.floe("sql", "--format", "csv", "select count(*) from bronze.raw").stdout.split()[-1] == "10"
+
+    secret = remote.connection.credential.client_secret.get_secret_value()
+    places = [path for path in (remote.root / ".floe").rglob("*") if path.is_file()]
+    assert not [path for path in places if secret.encode() in path.read_bytes()]
+
+
+def test_a_platform_that_has_no_file_is_refused(tmp_path: Path) -> None:
+    root = make_tiny(tmp_path / "project")
+    refused = subprocess.run(
+        [sys.executable, "-m", "floe_dev.cli", "up", "--platform", "prod"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "FLOE1204" in refused.stderr
+    assert "local" in refused.stderr
