@@ -28,21 +28,19 @@ def parse(text: str) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-def matches(terms: tuple[Term, ...], cells: Mapping[str, str]) -> bool:
+def matches(terms: tuple[Term, ...], cells: Mapping[str, str], *, fuzzily: bool = False) -> bool:
     """Whether a row (text by column title, both in lower case) passes all terms."""
-    return all(_passes(term, cells) for term in terms)
+    return all(_passes(term, cells, fuzzily=fuzzily) for term in terms)
 
 
-def _passes(term: Term, cells: Mapping[str, str]) -> bool:
+def _passes(term: Term, cells: Mapping[str, str], *, fuzzily: bool) -> bool:
     if term.column is not None:
         named = [text for title, text in cells.items() if title.startswith(term.column)]
         found = any(term.word in text for text in named)
-    elif term.inverse:
-        found = any(term.word in text for text in cells.values())
     else:
-        found = any(term.word in text for text in cells.values()) or any(
-            fuzzy(term.word, text) for text in cells.values()
-        )
+        found = any(term.word in text for text in cells.values())
+        if fuzzily and not found and not term.inverse:
+            found = any(fuzzy(term.word, text) for text in cells.values())
     return found != term.inverse
 
 

@@ -171,7 +171,16 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         before = self.current
         kept = None if before is None else self._key(before)
         if self._filter:
-            self._shown = [item for item in self._all if filtering.matches(self._filter, self._texts(item))]
+            texts = [self._texts(item) for item in self._all]
+            # Fuzzy only where nothing matches as typed: with thousands of rows nearly everything is similar.
+            for fuzzy in (False, True):
+                self._shown = [
+                    item
+                    for item, text in zip(self._all, texts, strict=True)
+                    if filtering.matches(self._filter, text, fuzzily=fuzzy)
+                ]
+                if self._shown:
+                    break
         else:
             self._shown = self._all
         if self.follow:
@@ -184,7 +193,9 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         self._cursor = max(0, min(self._cursor, len(self._shown) - 1))
         self._resize()
         if self.follow:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+            # Forced: before the first layout with more rows than fit the widget does not think it can scroll.
+            self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
+            self.call_after_refresh(self._keep_visible)
         self.refresh()
         if self.current is not None and (before is None or self._key(self.current) != kept):
             self.post_message(self.Moved(self, self.current))
@@ -238,7 +249,8 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         for column, room, (text, tone) in zip(self._columns, self._shares(width), cells, strict=True):
             if not room:
                 continue
-            text = inert(text)
+            # Cut before it is measured: a line may be megabytes long.
+            text = inert(text[: room * 4])
             length = cell_len(text)
             if length > room:
                 text = set_cell_size(text, max(0, room - 1)) + "…"

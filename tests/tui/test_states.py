@@ -1,0 +1,343 @@
+"""Every state a panel can be in, on the rendered screen of the real app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from textual.pilot import Pilot
+
+from floe_dev.errors import Code, FloeError
+from floe_dev.model import commands
+from floe_dev.model.state import RunView, Slice, State, TableView
+from floe_dev.model.traces import Span, Trace, TraceSummary
+from floe_dev.tui.app import THEMES, DashboardApp, closure
+from floe_dev.tui.grid import Grid
+from floe_dev.tui.run import RunScreen
+from floe_dev.tui.service import ServiceScreen
+from floe_dev.tui.table import TableScreen
+from floe_dev.tui.text import inert
+from floe_dev.tui.trace import TraceScreen, critical_path, rows_of
+from tests.tui.fake import FakeBackend, asset, full, shop
+
+
+def screen_text(app: DashboardApp) -> str:
+    """What stands on the screen, line by line."""
+    width, height = app.size
+    lines = app.screen._compositor.render_strips(app.size)
+    assert len(lines) == height
+    return "\n".join("".join(segment.text for segment in strip).ljust(width) for strip in lines)
+
+
+@asynccontextmanager
+async def shown(
+    state: State, size: tuple[int, int] = (120, 36), **options: object
+) -> AsyncIterator[tuple[DashboardApp, Pilot[str], FakeBackend]]:
+    backend = FakeBackend(state)
+    app = DashboardApp(backend, **options)  # type: ignore[arg-type]
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.pause()
+        yield app, pilot, backend
+
+
+async def seen(app: DashboardApp, pilot: Pilot[str], words: str, seconds: float = 8.0) -> str:
+    """Wait until these words stand on the screen; the whole of it."""
+    for _ in range(int(seconds / 0.1)):
+        await pilot.pause(0.1)
+        text = screen_text(app)
+        if words in text:
+            return text
+    raise AssertionError(f"{words!r} is not on the screen:\n{text}")
+
+
+async def settled(pilot: Pilot[str]) -> None:
+    """Threads have answered and the screen is drawn."""
+    await asyncio.sleep(0.25)
+    await pilot.pause()
+
+
+def run(coroutine: object) -> None:
+    asyncio.run(coroutine)  # type: ignore[arg-type]
+
+
+def test_states_are_glyph_and_word() -> None:
+    async def go() -> None:
+        async with shown(shop()) as (app, _pilot, _):
+            text = screen_text(app)
+            for words in ("● ready", "● fresh", "△ stale", "✗ failed", "2 assets 3", "bronze.raw", "1 ✗ failed"):
+                assert words in text
+
+    run(go())
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+@pytest.mark.parametrize("theme", list(THEMES))
+def test_every_size_and_theme_shows_the_four_panels(size: tuple[int, int], theme: str) -> None:
+    async def go() -> None:
+        async with shown(shop(), size, theme=theme) as (app, _pilot, _):
+            text = screen_text(app)
+            for panel in ("1 services 2", "2 assets 3", "3 tables 1", "4 traces 1"):
+                assert panel in text
+            assert "catalog" in text
+            assert "gold/metrics" in text
+
+    run(go())
+
+
+def test_loading_empty_and_stale_are_told_apart() -> None:
+    stale = replace(full(asset("a/b")), stale_since=1.0, reason="no answer for more than 5 s")
+    never: Slice[TableView] = Slice(stale_since=1.0, reason="the catalog does not answer")
+    state = shop(assets=stale, tables=never, traces=full(), services=Slice())
+
+    async def go() -> None:
+        async with shown(state, (160, 40)) as (app, _pilot, _):
+            text = screen_text(app)
+            assert "loading" in text
+            assert "no trace has arrived yet" in text
+            assert "stale since" in text
+            assert "no answer for more than 5 s" in text
+            assert "a/b" in text, "the last good items stay"
+            assert "the catalog does not answer" in text
+
+    run(go())
+
+
+def test_markup_and_control_characters_are_inert() -> None:
+    evil = "a/[red]x[/red]\x1b[31m\u202e\r\n"
+    state = shop(
+        assets=full(asset(evil, "failed", why=("[bold]no[/bold]",))),
+        stack=replace(shop().stack, project="[blink]p\x1b]0;t\x07"),
+    )
+
+    async def go() -> None:
+        async with shown(state, (160, 40)) as (app, pilot, backend):
+            text = screen_text(app)
+            assert "[red]x[/red]␛[31m" in text
+            assert "\x1b" not in text
+            assert "\u202e" not in text
+            assert "[blink]p" in text
+            backend.refuse = FloeError(Code.RUN_NOT_STARTED, "[red]no[/red]", why="[/]", fix="[x]")
+            await pilot.press("r")
+            await seen(app, pilot, "[red]no[/red]")
+
+    run(go())
+
+
+def test_wide_characters_keep_the_columns() -> None:
+    state = shop(assets=full(asset("注文/売上明細データ" * 4), asset("plain/name")))
+
+    async def go() -> None:
+        async with shown(state, (80, 24)) as (app, _pilot, _):
+            from rich.cells import cell_len
+
+            strips = app.screen._compositor.render_strips(app.size)
+            assert {cell_len("".join(segment.text for segment in strip)) for strip in strips} == {80}
+
+    run(go())
+
+
+def test_thousands_of_rows_and_the_cursor_stays_on_its_item() -> None:
+    tables = [TableView(f"ns.t{number:05}", "table", number) for number in range(10_000)]
+
+    async def go() -> None:
+        async with shown(shop(tables=full(*tables))) as (app, pilot, backend):
+            await pilot.press("3", "G")
+            grid = app.screen.query_one("#tables", Grid)
+            assert grid.current == tables[-1]
+            assert "ns.t09999" in screen_text(app)
+            backend.set(tables=full(TableView("aa.first", "table"), *tables))
+            await settled(pilot)
+            assert grid.current == tables[-1]
+            assert "3 tables 10001" in screen_text(app)
+            await pilot.press("slash", *"t0123 !t01239")
+            await pilot.press("enter")
+            assert [table.identifier for table in grid.items] == [f"ns.t0123{digit}" for digit in range(9)]
+            await pilot.press("escape")
+            assert len(grid.items) == 10_001
+
+    run(go())
+
+
+def test_a_terminal_too_small_says_so_and_comes_back() -> None:
+    async def go() -> None:
+        async with shown(shop(), (40, 10)) as (app, pilot, _):
+            assert "too small" in screen_text(app)
+            for width in (30, 200, 80, 20, 100):
+                await pilot.resize_terminal(width, 30)
+            await pilot.pause()
+            assert "2 assets 3" in screen_text(app)
+            assert "too small" not in screen_text(app)
+
+    run(go())
+
+
+def test_the_stack_is_stopped_only_after_yes() -> None:
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, backend):
+            await pilot.press("Q")
+            assert "Stop the stack and leave?" in screen_text(app)
+            await pilot.press("n", "Q", "y")
+            await settled(pilot)
+            assert backend.sent == [commands.StopStack()]
+            assert app.return_value == "stopped"
+
+    run(go())
+
+
+def test_leaving_leaves_the_stack() -> None:
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, backend):
+            await pilot.press("q")
+            assert app.return_value == "left"
+            assert backend.sent == []
+
+    run(go())
+
+
+def test_read_only_sends_nothing() -> None:
+    async def go() -> None:
+        async with shown(shop(), read_only=True) as (app, pilot, backend):
+            await pilot.press("r", "Q", "R", "x", "S")
+            await settled(pilot)
+            assert backend.sent == []
+            assert "read-only" in screen_text(app)
+
+    run(go())
+
+
+def test_materialize_one_several_or_with_what_depends_on_it() -> None:
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, backend):
+            await pilot.press("r", "enter")
+            await settled(pilot)
+            await pilot.press("r", "down", "enter")
+            await settled(pilot)
+            await pilot.press("space", "down", "space", "r")
+            await settled(pilot)
+            assert backend.sent == [
+                commands.Materialize(("bronze/raw",)),
+                commands.Materialize(("bronze/raw", "gold/metrics", "silver/orders")),
+                commands.Materialize(("bronze/raw", "silver/orders")),
+            ]
+            assert closure(backend.state, "gold/metrics", up=True) == ("bronze/raw", "gold/metrics", "silver/orders")
+
+    run(go())
+
+
+def test_a_partitioned_asset_asks_for_the_partition() -> None:
+    state = shop(assets=full(asset("bronze/daily", "missing", partitioned=True, partitions_total=2)))
+
+    async def go() -> None:
+        async with shown(state) as (_app, pilot, backend):
+            await pilot.press("r")
+            await settled(pilot)
+            await pilot.press("enter")
+            await settled(pilot)
+            assert backend.sent == [commands.Materialize(("bronze/daily",), "2026-01-02")]
+
+    run(go())
+
+
+def test_a_failed_run_is_told_and_shows_why() -> None:
+    going = RunView("r9" * 16, "assets", "started", 1.0, 1.0, assets=("silver/orders",))
+
+    async def go() -> None:
+        async with shown(shop(runs=full(going))) as (app, pilot, backend):
+            backend.set(runs=full(replace(going, status="failure", ended_at=2.0)))
+            await seen(app, pilot, "the run of silver/orders failed")
+            await pilot.press("5", "enter")
+            await seen(app, pilot, "Binder Error: column [red]totl[/red] not found")
+            assert isinstance(app.screen, RunScreen)
+            await pilot.press("R")
+            await settled(pilot)
+            assert backend.sent == [commands.Retry("r9" * 16)]
+
+    run(go())
+
+
+def test_the_join_walks_from_asset_to_run_to_trace_to_table_and_back() -> None:
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, _):
+            await pilot.press("u")
+            await settled(pilot)
+            assert isinstance(app.screen, RunScreen)
+            await pilot.press("t")
+            assert isinstance(app.screen, TraceScreen)
+            await pilot.press("s")
+            await settled(pilot)
+            assert isinstance(app.screen, TableScreen)
+            text = screen_text(app)
+            assert "run r1r1r1r1 > trace abababab > bronze.raw" in text
+            assert "␛[31mred" in text
+            await pilot.press("escape", "escape", "escape")
+            assert "2 assets 3" in screen_text(app)
+
+    run(go())
+
+
+def test_help_names_the_keys_of_the_screen_and_remapped_ones_work() -> None:
+    async def go() -> None:
+        async with shown(shop(), keys={"help": "f1"}) as (app, pilot, _):
+            await pilot.press("f1")
+            await pilot.pause()
+            text = screen_text(app)
+            assert "Keys of this screen" in text
+            assert "Leave" in text
+
+    run(go())
+
+
+def test_a_log_is_followed_and_a_long_line_does_not_hurt() -> None:
+    async def go() -> None:
+        async with shown(shop(), (80, 24)) as (app, pilot, backend):
+            backend.lines = ("first", "x" * 1_000_000, "ERROR [red]\x1b[2J")
+            await pilot.press("1", "enter")
+            await seen(app, pilot, "ERROR")
+            assert isinstance(app.screen, ServiceScreen)
+            backend.lines = tuple(f"line {number}" for number in range(500))
+            await seen(app, pilot, "line 499")
+            await pilot.press("g")
+            assert "first" in screen_text(app)
+            assert "ERROR [red]␛[2J" in screen_text(app)
+
+    run(go())
+
+
+def test_a_start_that_fails_shows_the_reason_and_its_fix() -> None:
+    state = State(stack=replace(shop().stack, phase="down", urls={}))
+
+    async def go() -> None:
+        async with shown(state, start=True) as (app, pilot, backend):
+            await settled(pilot)
+            assert backend.sent == [commands.StartStack()]
+        backend = FakeBackend(state)
+        backend.refuse = FloeError(
+            Code.SERVICE_FAILED, "`catalog` ended", why="exit status 1", detail=("port 8181: [red]",), fix="floe logs"
+        )
+        failing = DashboardApp(backend, start=True)
+        async with failing.run_test(size=(100, 30)) as pilot:
+            await settled(pilot)
+            text = screen_text(failing)
+            for words in ("`catalog` ended", "exit status 1", "port 8181: [red]", "floe logs"):
+                assert words in text
+
+    run(go())
+
+
+def span(name: str, parent: str | None, start: int, end: int) -> Span:
+    return Span(trace_id="ab" * 16, span_id=name, parent_id=parent, name=name, start_ns=start, end_ns=end)
+
+
+def test_the_waterfall_marks_the_critical_path_and_folds() -> None:
+    spans = (span("root", None, 0, 100), span("a", "root", 0, 40), span("b", "root", 5, 20), span("c", "root", 45, 99))
+    trace = Trace(summary=TraceSummary(trace_id="ab" * 16, name="root", start_ns=0, end_ns=100, spans=4), spans=spans)
+    assert critical_path(trace) == {"root", "a", "c"}
+    assert [row.span.name for row in rows_of(trace, set())] == ["root", "a", "b", "c"]
+    assert [row.span.name for row in rows_of(trace, {"root"})] == ["root"]
+
+
+def test_inert_text_has_nothing_a_terminal_acts_on() -> None:
+    assert inert("a\x1b[0m\x9b\u200fb\tc\x7f") == "a␛[0m��b    c␡"
