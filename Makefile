@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench docs clean setup setup-dev
+.PHONY: help up down test check bench docs screenshots clean setup setup-dev
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -32,6 +32,9 @@ bench: setup-dev ## Measure against the peers (minutes)
 
 docs: setup-dev ## Make the generated reference pages anew
 	@$(BIN)/python docs/generate.py
+
+screenshots: up ## Take the pictures of the dashboard in docs/images from the running sample
+	@$(BIN)/python -m docs.screenshots
 
 clean: ## Remove the environment and the caches; projects' data stay
 	rm -rf .venv .venv.lock floe .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

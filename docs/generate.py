@@ -7,13 +7,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from docs import reference_commands, reference_configuration
+from docs import reference_commands, reference_configuration, reference_dashboard
 
 
 def main() -> None:
     """Write the reference of commands, errors, exit codes and configuration anew."""
-    for path, text in {**reference_commands.pages(), **reference_configuration.pages()}.items():
-        path.write_text(text, encoding="utf-8")
+    for part in (reference_commands, reference_configuration, reference_dashboard):
+        for path, text in part.pages().items():
+            path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

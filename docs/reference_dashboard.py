@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from textual.binding import Binding
@@ -51,8 +52,12 @@ _NAMES = {
 }
 
 
-def dashboard_keys() -> str:
-    """The page."""
+def pages() -> dict[Path, str]:
+    """The one page of this module."""
+    return {Path(__file__).resolve().parent / "reference" / "dashboard-keys.md": _keys_page()}
+
+
+def _keys_page() -> str:
     parts = [_HEAD]
     for title, owner in _PLACES:
         rows = [binding for binding in owner.__dict__.get("BINDINGS", ()) if isinstance(binding, Binding)]

@@ -94,7 +94,9 @@ def shop(**changes: Any) -> State:
     """A small healthy stack."""
     now = time.time()
     services = [
-        ServiceView(ServiceStatus(name=name, state=ServiceState.READY, pid=1, port=3000, ready_at=now - 60), 1 << 26, 1.0)
+        ServiceView(
+            ServiceStatus(name=name, state=ServiceState.READY, pid=1, port=3000, ready_at=now - 60), 1 << 26, 1.0
+        )
         for name in ("catalog", "dagster-webserver")
     ]
     state = State(
@@ -107,9 +109,7 @@ def shop(**changes: Any) -> State:
         ),
         runs=full(),
         tables=full(TableView("bronze.raw", "table", 10, 2048, 1, 1, 5, "append", now - 30, "r1" * 16)),
-        traces=full(
-            TraceSummary(trace_id="ab" * 16, name="run", start_ns=0, end_ns=10**9, spans=3, run_id="r1" * 16)
-        ),
+        traces=full(TraceSummary(trace_id="ab" * 16, name="run", start_ns=0, end_ns=10**9, spans=3, run_id="r1" * 16)),
         automations=full(),
     )
     return replace(state, **changes)
