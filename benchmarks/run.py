@@ -21,6 +21,7 @@ MODULES = {
     "p5": "benchmarks.p5_catalog",
     "p6": "benchmarks.p6_write",
     "p7": "benchmarks.p7_telemetry",
+    "p8": "benchmarks.p8_dashboard",
     "p9": "benchmarks.p9_cli",
     "p10": "benchmarks.p10_memory",
 }

@@ -90,6 +90,10 @@ def command(
         from floe_dev.cli.render.start import show_start
 
         show_start(output, session, ready_after, budget, whole=trace)
+    if progress == "auto" and not (detach or as_json or trace) and sys.stdin.isatty() and sys.stdout.isatty():
+        from floe_dev.cli.commands.dashboard import show_dashboard
+
+        return show_dashboard(output, session)
     return 0
 
 
