@@ -1,0 +1,95 @@
+"""The few requests a test's lakehouse costs, over one kept-alive connection and without an SDK's imports."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from floe_dev.errors import Code, FloeError
+
+if TYPE_CHECKING:
+    from floe_dev.model.connection import CatalogConnection
+
+MANAGEMENT = "/api/management/v1"
+CATALOG = "/api/catalog/v1"
+
+
+class Admin:
+    """Requests as the root principal. Threads may share it; they take turns."""
+
+    def __init__(self, root: CatalogConnection) -> None:
+        """Nothing is asked yet."""
+        self._root = root
+        self._lock = threading.Lock()
+        self._http: http.client.HTTPConnection | None = None
+        self._token: str | None = None
+
+    def close(self) -> None:
+        """Close the connection; a later request opens another."""
+        with self._lock:
+            if self._http is not None:
+                self._http.close()
+                self._http = None
+
+    def send(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, accept: tuple[int, ...] = ()
+    ) -> dict[str, Any]:
+        """The parsed answer; FloeError 3002 for a status neither 2xx nor in `accept`, 3001 without an answer."""
+        with self._lock:
+            status, text = self._exchange(method, path, body)
+            if status == 401:
+                self._token = None
+                status, text = self._exchange(method, path, body)
+        answer = _parsed(text)
+        if status < 300 or status in accept:
+            return answer
+        error = answer.get("error")
+        raise FloeError(
+            Code.CATALOG_REFUSED,
+            f"the catalog answered {status} to {method} {path}",
+            why=str(error.get("message")) if isinstance(error, dict) else None,
+        )
+
+    def _exchange(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
+        from floe_dev.catalogs.provision import fetch_token
+
+        if self._token is None:
+            self._token = fetch_token(self._root)
+        headers = {"Authorization": f"Bearer {self._token}"}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        while True:
+            fresh = self._http is None
+            connection = self._http = self._http or self._connect()
+            try:
+                connection.request(method, path, data, headers)
+                answer = connection.getresponse()
+                return answer.status, answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                self._http = None
+                # The server closes idle connections: only a fresh one tells the truth.
+                if fresh:
+                    raise FloeError(
+                        Code.CATALOG_UNREACHABLE,
+                        f"the tests' catalog at {self._root.uri} does not answer",
+                        why=f"{type(error).__name__}: {error}",
+                    ) from error
+
+    def _connect(self) -> http.client.HTTPConnection:
+        parts = urlsplit(self._root.uri)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        return kind(parts.hostname or "", parts.port, timeout=30)
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
