@@ -123,6 +123,18 @@ def test_a_backfill_of_thirty_days_has_exactly_each_days_rows_however_often_it_r
         select count(*), count(*) filter (where t.visitors = e.visitors and t.events = e.events)
         from expected e full join gold.daily_traffic t using (day)
     """
+    checks = stack.dagster.query(
+        """{ assetNodes { assetKey { path } assetChecksOrError { ... on AssetChecks { checks {
+            name executionForLatestMaterialization { status } } } } } }"""
+    )["assetNodes"]
+    outcomes = {
+        "/".join(node["assetKey"]["path"]): [
+            check["executionForLatestMaterialization"] for check in node["assetChecksOrError"].get("checks") or ()
+        ]
+        for node in checks
+    }
+    # A test on the source that a Python asset makes from models is run once that asset is made.
+    assert [check and check["status"] for check in outcomes["silver/daily_sessions"]] == ["SUCCEEDED"]
     days = stack.floe("sql", "--format", "csv", compare)
     assert days.stdout.split()[-1] == "30,30", days.stdout + days.stderr
     before = stack.floe("sql", "--format", "csv", "select * from gold.daily_traffic order by day")

@@ -40,7 +40,8 @@ def project_dbt_assets(
     made = [_definition(dbt_project, translator, _Part(name, options.select, " ".join(filter(None, excluded))))]
     for index, (selection, ids) in enumerate(partitioned.items()):
         _check_alignment(project, manifest, selection, index, ids)
-        made.append(_definition(dbt_project, translator, _partitioned(project, selection, f"{name}_{index}")))
+        sources = _sources_of_only(manifest, ids)
+        made.append(_definition(dbt_project, translator, _partitioned(project, selection, f"{name}_{index}", sources)))
     return made
 
 
@@ -53,12 +54,13 @@ class _Part:
     backfill: BackfillPolicy | None = None
 
 
-def _partitioned(project: Project, selection: DbtPartitions, name: str) -> _Part:
+def _partitioned(project: Project, selection: DbtPartitions, name: str, sources: Sequence[str]) -> _Part:
     orchestration = project.spec.orchestration
     policy = orchestration.backfills[selection.backfill] if selection.backfill else None
     return _Part(
         name=f"{name}_{selection.partitions}",
-        select=selection.select,
+        # The tests of sources that only these models read are run with them.
+        select=" ".join((selection.select, *sources)),
         exclude=selection.exclude or "",
         partitions=partitions_definition(orchestration.partitions[selection.partitions]),
         backfill=backfill_policy(policy),
