@@ -108,9 +108,11 @@ class LocalBackend:
             case commands.Materialize(keys, partition):
                 return self._materialize(keys, partition)
             case commands.Cancel(run_id):
-                self._session.dagster().terminate(run_id)
+                from floe_dev.orchestrators.dagster.monitor import cancel
+
+                cancel(self._session.dagster(), run_id)
                 self._poke("runs")
-                return f"asked to cancel {run_id[:8]}"
+                return f"run {run_id[:8]} is being canceled"
             case commands.Retry(run_id):
                 from floe_dev.orchestrators.dagster.monitor import retry
 
