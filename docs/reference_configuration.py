@@ -14,9 +14,10 @@ _INTRO = """# Configuration
 Generated from the models by `python -m docs.reference_configuration`; do not edit.
 
 floe.yaml says what a project does, in logical names; platform.yaml says where those names are
-([why two files](../explanation/two-files.md)); a stack file says which services run. Unknown keys are refused.
-`floe schema floe`, `floe schema platform` and `floe schema stack` print the JSON Schemas, which are also in
-[schemas/](schemas/).
+([why two files](../explanation/two-files.md)); a stack file says which services run;
+[compiled artifacts](compiled-artifacts.md) are written by `floe compile`. Unknown keys are refused.
+`floe schema floe`, `floe schema platform`, `floe schema stack` and `floe schema compiled` print the JSON Schemas, which
+are also in [schemas/](schemas/).
 """
 
 

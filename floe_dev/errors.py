@@ -148,6 +148,25 @@ class Code(Enum):
         "`floe validate` found at least one thing that is not as the platform's rules want it; each is told with its "
         "place and its fix (docs/how-to/validate.md).",
     )
+    ARTIFACTS_CHANGED = Kind(
+        1402,
+        "compiled artifacts were changed",
+        "The file of `floe compile` names the hash of its own content. A file that was edited, cut or damaged is "
+        "refused: change the project and compile it again.",
+        ExitCode.CONFIG,
+    )
+    ARTIFACTS_VERSION = Kind(
+        1403,
+        "compiled artifacts have another format",
+        "Another version of floe compiled the file. Compile the project again with this one.",
+        ExitCode.CONFIG,
+    )
+    ARTIFACTS_SECRET = Kind(
+        1404,
+        "a credential would be compiled",
+        "Compiled artifacts hold names of secrets, never a secret. Refer to it by `secret_ref`.",
+        ExitCode.CONFIG,
+    )
     # 2xxx: supervisor and services
     NOT_RUNNING = Kind(
         2001,

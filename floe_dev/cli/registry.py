@@ -39,6 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "exec": Entry(_DATA, "exec", "Run a program with the stack's environment."),
     "init": Entry(_PROJECT, "init", "Make a new project from the sample shop."),
     "validate": Entry(_PROJECT, "validate", "Check the project against the platform's rules."),
+    "compile": Entry(_PROJECT, "compile", "Write the project as one file, without secrets."),
     "reset": Entry(_PROJECT, "reset", "Delete everything floe made for the project."),
     "doctor": Entry(_TOOLS, "doctor", "Check the machine, the project and the stack."),
     "explain": Entry(_TOOLS, "explain", "Explain an error code."),

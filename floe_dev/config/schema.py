@@ -8,13 +8,24 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from floe_dev.config.stacks import StackFile
+from floe_dev.model.artifacts import CompiledArtifacts
 from floe_dev.model.platform import Platform
 from floe_dev.model.project import FloeSpec
 
-FileKind = Literal["floe", "platform", "stack"]
+FileKind = Literal["floe", "platform", "stack", "compiled"]
 
-MODELS: dict[str, type[BaseModel]] = {"floe": FloeSpec, "platform": Platform, "stack": StackFile}
-_TITLES = {"floe": "floe.yaml", "platform": "platform.yaml", "stack": "a stack file (stacks/*.yaml)"}
+MODELS: dict[str, type[BaseModel]] = {
+    "floe": FloeSpec,
+    "platform": Platform,
+    "stack": StackFile,
+    "compiled": CompiledArtifacts,
+}
+_TITLES = {
+    "floe": "floe.yaml",
+    "platform": "platform.yaml",
+    "stack": "a stack file (stacks/*.yaml)",
+    "compiled": "compiled artifacts (floe compile)",
+}
 
 
 def json_schema(kind: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from floe_dev.model.project import Project
 from floe_dev.validate.result import Findings, Subject, failed, ok
 
-_KINDS = ("model", "seed", "snapshot")
+KINDS = ("model", "seed", "snapshot")
 
 
 def check(name: str, subject: Subject) -> Findings:
@@ -33,7 +33,7 @@ def selected(project: Project, manifest: Mapping[str, Any]) -> Iterator[Mapping[
     for node in manifest["nodes"].values():
         if (
             node["unique_id"] in chosen
-            and node["resource_type"] in _KINDS
+            and node["resource_type"] in KINDS
             and node["config"].get("materialized") != "ephemeral"
         ):
             yield node

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
+
+from floe_dev.config.yaml_source import KeyPath
 
 _NAME = re.compile(
     r"(?:^|_)(?:password|passwd|pwd|secret|secret_key|secret_access_key|access_key|access_key_id|api_key|private_key|"
@@ -21,3 +25,15 @@ def is_credential(name: str, value: object) -> bool:
         return False
     words = _CAMEL.sub("_", name).replace("-", "_").replace(".", "_").lower()
     return _NAME.search(words) is not None and _REFERENCE.search(value) is None
+
+
+def credentials_in(data: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """The key paths of every credential in nested mappings and lists; `path` is where `data` itself stands."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if is_credential(str(key), value):
+                yield (*path, key)
+            yield from credentials_in(value, (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from credentials_in(value, (*path, index))

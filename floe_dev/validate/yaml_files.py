@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-from floe_dev.config.yaml_source import KeyPath, read_yaml
+from floe_dev.config.yaml_source import read_yaml
 from floe_dev.errors import FloeError
 from floe_dev.validate.files import own_files
 from floe_dev.validate.result import Finding, Findings, Subject, failed, ok
-from floe_dev.validate.secrets import FIX, is_credential
+from floe_dev.validate.secrets import FIX, credentials_in
 
 
 def check(name: str, subject: Subject) -> Findings:
@@ -24,7 +21,7 @@ def check(name: str, subject: Subject) -> Findings:
             )
             continue
         count += 1
-        for path in _credentials(source.data, ()):
+        for path in credentials_in(source.data):
             wrong += 1
             message = f"the key `{path[-1]}` holds a credential"
             yield failed(name, message, FIX, subject.relative(file), source.where(path).line)
@@ -34,14 +31,3 @@ def check(name: str, subject: Subject) -> Findings:
 
 def _line(error: FloeError) -> int | None:
     return error.where.line if error.where else None
-
-
-def _credentials(data: Any, path: KeyPath) -> Iterator[KeyPath]:
-    if isinstance(data, dict):
-        for key, value in data.items():
-            if is_credential(str(key), value):
-                yield (*path, key)
-            yield from _credentials(value, (*path, key))
-    elif isinstance(data, list):
-        for index, value in enumerate(data):
-            yield from _credentials(value, (*path, index))

@@ -11,10 +11,10 @@ from floe_dev.cli.output import Output
 
 
 @click.command(short_help="Print the JSON Schema of a configuration file.")
-@click.argument("file", type=click.Choice(["floe", "platform", "stack"]))
+@click.argument("file", type=click.Choice(["floe", "platform", "stack", "compiled"]))
 @pass_output
 def command(output: Output, file: str) -> None:
-    """Print the JSON Schema of floe.yaml, platform.yaml or a stack's file.
+    """Print the JSON Schema of floe.yaml, platform.yaml, a stack's file or compiled artifacts.
 
     An editor with the YAML language server uses it through a first line such as
     `# yaml-language-server: $schema=.floe/floe.schema.json`.
