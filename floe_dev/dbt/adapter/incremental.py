@@ -17,7 +17,7 @@ from pyiceberg.table.update.schema import UpdateSchema
 
 from floe_dev.compute.views import identifier
 from floe_dev.dbt.adapter.schema import can_widen, same_type
-from floe_dev.dbt.adapter.table import Content, data_files, has_delete_files
+from floe_dev.dbt.adapter.table import Content
 from floe_dev.dbt.adapter.types import Column
 
 #: dbt's names for the two sides in incremental_predicates.
@@ -144,8 +144,7 @@ def content(
         matches = _matches(plan, query)
         if plan.strategy == "merge":
             _refuse_duplicates(plan, cursor, query)
-        files = _holding(cursor, dest, matches, table)
-        held = _in_files(files, table)
+        files, held = _holding(cursor, dest, matches, table)
         old_names = [column.name for column in columns if column not in added]
         kept = f"SELECT {_names(old_names)} FROM {dest} AS {_DEST} WHERE {held} AND NOT ({matches})"
         if plan.strategy == "merge" and (plan.update is not None or plan.keep):
@@ -180,8 +179,7 @@ def snapshot_content(
         if table is None:
             raise DbtRuntimeError("FLOE4005: the snapshot table is gone")
         dest = _at(target, table)
-        files = _holding(cursor, dest, closes, table)
-        held = _in_files(files, table)
+        files, held = _holding(cursor, dest, closes, table)
         all_names = _names([column.name for column in columns])
         others = ", ".join(
             f"{_DEST}.{identifier(c.name)}" for c in columns if identifier(c.name).lower() != valid_to.lower()
@@ -244,21 +242,26 @@ def _at(target: str, table: Table) -> str:
     return f"(SELECT *, filename FROM {target}{version})"
 
 
-def _holding(cursor: Any, dest: str, condition: str, table: Table) -> list[DataFile]:
-    """The data files with a row that is replaced; all of them where another engine left delete files."""
-    files = data_files(table)
-    if not files or has_delete_files(table):
-        return files
+def _holding(cursor: Any, dest: str, condition: str, table: Table) -> tuple[list[DataFile], str]:
+    """The data files with a row that is replaced, and the condition that a row is in one of them.
+
+    All files where another engine left delete files. The table is planned once: each plan reads every manifest.
+    """
+    tasks = list(table.scan().plan_files()) if table.current_snapshot() is not None else []
+    files = [task.file for task in tasks]
+    if not files:
+        return [], "false"
+    if any(task.delete_files for task in tasks):
+        return files, "true"
     rows = cursor.execute(f"SELECT DISTINCT filename FROM {dest} AS {_DEST} WHERE {condition}").fetchall()
     names = {row[0].removeprefix("file://") for row in rows}
-    return [file for file in files if file.file_path.removeprefix("file://") in names]
+    held = [file for file in files if file.file_path.removeprefix("file://") in names]
+    return held, "true" if len(held) == len(files) else _in_files(held)
 
 
-def _in_files(files: Sequence[DataFile], table: Table) -> str:
+def _in_files(files: Sequence[DataFile]) -> str:
     if not files:
         return "false"
-    if len(files) == len(data_files(table)):
-        return "true"
     paths = {path for file in files for path in (file.file_path, file.file_path.removeprefix("file://"))}
     return "filename IN (" + ", ".join("'" + path.replace("'", "''") + "'" for path in sorted(paths)) + ")"
 

@@ -144,11 +144,6 @@ def data_files(table: Table | None) -> list[DataFile]:
     return [task.file for task in table.scan().plan_files()]
 
 
-def has_delete_files(table: Table) -> bool:
-    """Whether another engine left delete files in the current snapshot."""
-    return any(task.delete_files for task in table.scan().plan_files())
-
-
 def _check_required(written: WrittenFiles, transaction: Transaction, layout: TableLayout) -> None:
     """Refuse a null in a column that the contract says has none, before anything is committed."""
     schema = transaction.table_metadata.schema()
