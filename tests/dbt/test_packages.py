@@ -1,4 +1,4 @@
-"""A project that branches on its warehouse and uses dbt_utils: the same from floe's adapter as from plain dbt-duckdb."""
+"""A project that uses dbt_utils and branches on its warehouse: the same from floe's adapter as from dbt-duckdb."""
 
 from __future__ import annotations
 
