@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,27 +15,15 @@ from pyiceberg.io.pyarrow import (
     parquet_path_to_id_mapping,
 )
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
-from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.typedef import Record
-from pyiceberg.types import DateType, IntegerType, ListType, LongType, MapType, NestedField, StringType, StructType
+from pyiceberg.types import ListType, MapType, NestedField, StructType
 
 from floe_dev.compute.views import identifier
+from floe_dev.dbt.adapter.partitions import partition_expression, partition_record
 from floe_dev.dbt.adapter.types import Column
 
-#: DuckDB's name for the null partition in a path (Hive's).
-_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _PARTITION_PREFIX = "__floe_partition_"
-
-#: DuckDB expressions for Iceberg's transforms (specification, "Partition Transforms").
-_TRANSFORMS = {
-    "identity": "{c}",
-    "year": "date_diff('year', DATE '1970-01-01', CAST({c} AS DATE))",
-    "month": "date_diff('month', DATE '1970-01-01', CAST({c} AS DATE))",
-    "day": "date_diff('day', DATE '1970-01-01', CAST({c} AS DATE))",
-    "hour": "date_diff('hour', TIMESTAMP '1970-01-01', CAST({c} AS TIMESTAMP))",
-}
 
 
 @dataclass(frozen=True)
@@ -59,10 +46,12 @@ def write_parquet(cursor: Any, sql: str, columns: Sequence[Column], metadata: Ta
     """
     schema, spec = metadata.schema(), metadata.spec()
     folder = f"{metadata.location.rstrip('/')}/data/{uuid.uuid4()}"
-    select = ", ".join(_cast(column) for column in columns)
+    written = {column.name: _cast(column) for column in columns}
+    select = ", ".join(f"{value} AS {identifier(name)}" for name, value in written.items())
     partition_columns = [f"{_PARTITION_PREFIX}{index}" for index, _ in enumerate(spec.fields)]
     for name, field in zip(partition_columns, spec.fields, strict=True):
-        select += f", {_transform(field, schema)} AS {name}"
+        value = written[str(schema.find_column_name(field.source_id))]
+        select += f", {partition_expression(field, schema.find_type(field.source_id), value)} AS {name}"
     options = ["FORMAT parquet", "COMPRESSION zstd", f"FIELD_IDS {{{_field_ids(schema, columns)}}}"]
     order = [identifier(name) for name in partition_columns] + list(_order(metadata))
     if partition_columns:
@@ -101,7 +90,7 @@ def _describe(target: str, single: bool, metadata: TableMetadata) -> Iterator[Da
             # Not as_uri(): readers take the path literally, an escaped space would be another file.
             file_path=f"file://{path}",
             file_format=FileFormat.PARQUET,
-            partition=_partition(path.relative_to(root).parts[:-1] if not single else (), spec, schema),
+            partition=partition_record(path.relative_to(root).parts[:-1] if not single else (), spec, schema),
             file_size_in_bytes=path.stat().st_size,
             sort_order_id=None,
             spec_id=spec.spec_id,
@@ -109,44 +98,6 @@ def _describe(target: str, single: bool, metadata: TableMetadata) -> Iterator[Da
             key_metadata=None,
             **statistics.to_serialized_dict(),
         )
-
-
-def _partition(folders: Sequence[str], spec: PartitionSpec, schema: Schema) -> Record:
-    """The partition values of a file from its folders (`__floe_partition_0=19723`)."""
-    values: list[Any] = []
-    for folder, field in zip(folders, spec.fields, strict=True):
-        text = unquote(folder.partition("=")[2])
-        values.append(None if text == _NULL_PARTITION else _value(text, field, schema))
-    return Record(*values)
-
-
-def _value(text: str, field: PartitionField, schema: Schema) -> Any:
-    source = schema.find_type(field.source_id)
-    result = field.transform.result_type(source)
-    if isinstance(result, DateType):
-        if "-" in text:
-            return (dt.date.fromisoformat(text) - dt.date(1970, 1, 1)).days
-        return int(text)
-    if isinstance(result, IntegerType | LongType):
-        return int(text)
-    if isinstance(result, StringType):
-        return text
-    if str(result) == "boolean":
-        return text == "true"
-    raise ValueError(f"partitioning by a column of type {source} is not supported: use a date, an integer or a string")
-
-
-def _transform(field: PartitionField, schema: Schema) -> str:
-    column = identifier(schema.find_column_name(field.source_id) or "")
-    name = str(field.transform)
-    if name in _TRANSFORMS:
-        return _TRANSFORMS[name].format(c=column)
-    if name.startswith("truncate["):
-        width = int(name[9:-1])
-        if isinstance(schema.find_type(field.source_id), StringType):
-            return f"left({column}, {width})"
-        return f"({column} - ((({column} % {width}) + {width}) % {width}))"
-    raise ValueError(f"the partition transform {name} is not supported when writing with DuckDB")
 
 
 def _order(metadata: TableMetadata) -> Iterator[str]:
@@ -158,7 +109,7 @@ def _order(metadata: TableMetadata) -> Iterator[str]:
 
 def _cast(column: Column) -> str:
     name = identifier(column.name)
-    return f"CAST({name} AS {column.cast}) AS {name}" if column.cast else name
+    return f"CAST({name} AS {column.cast})" if column.cast else name
 
 
 def _field_ids(schema: Schema, columns: Sequence[Column]) -> str:

@@ -13,10 +13,14 @@ from pyiceberg.table import Transaction
 from pyiceberg.table.sorting import NullOrder, SortDirection, SortField, SortOrder
 from pyiceberg.transforms import IdentityTransform, Transform, parse_transform
 
+from floe_dev.dbt.adapter.partitions import unsupported
+
 _CALL = re.compile(r"^(\w+)\((.*)\)$")
 _SORT = re.compile(r"^(.*?)(?:\s+(asc|desc))?(?:\s+nulls\s+(first|last))?$", re.IGNORECASE)
 _PLURALS = {"years": "year", "months": "month", "days": "day", "hours": "hour"}
-_SUPPORTED = ("identity", "year", "month", "day", "hour", "truncate")
+_OF_TIME = ("year", "month", "day", "hour")
+#: Transforms that take a number besides the column, in either order, and what they add to the field's name.
+_NUMBERED = {"truncate": "trunc", "bucket": "bucket"}
 
 
 class LayoutError(ValueError):
@@ -36,9 +40,12 @@ class PartitionBy:
 
     @property
     def name(self) -> str:
-        """The field's name, in the convention of Iceberg's engines (`ordered_at_day`)."""
-        kind = self.transform.partition("[")[0]
-        return self.column if kind == "identity" else f"{self.column}_{'trunc' if kind == 'truncate' else kind}"
+        """The field's name, in the convention of Iceberg's engines (`ordered_at_day`, `customer_bucket_16`)."""
+        kind, _, number = self.transform.rstrip("]").partition("[")
+        if kind == "identity":
+            return self.column
+        # The number is part of it: a field with another one cannot take the name of a field that was.
+        return f"{self.column}_{_NUMBERED[kind]}_{number}" if number else f"{self.column}_{kind}"
 
 
 @dataclass(frozen=True)
@@ -81,11 +88,14 @@ class TableLayout:
         )
 
     def spec(self, schema: Schema) -> PartitionSpec:
-        """The partition spec over `schema`; raises LayoutError for an unknown column."""
-        fields = [
-            PartitionField(_field_id(schema, by.column), PARTITION_FIELD_ID_START + index, by.iceberg(), by.name)
-            for index, by in enumerate(self.partition_by or ())
-        ]
+        """The partition spec over `schema`; raises LayoutError for an unknown column or a type that does not fit."""
+        fields = []
+        for index, by in enumerate(self.partition_by or ()):
+            field_id = _field_id(schema, by.column)
+            reason = unsupported(by.transform, schema.find_type(field_id))
+            if reason is not None:
+                raise LayoutError(f"FLOE4003: partition_by {by.transform} of the column {by.column!r}: {reason}")
+            fields.append(PartitionField(field_id, PARTITION_FIELD_ID_START + index, by.iceberg(), by.name))
         return PartitionSpec(*fields)
 
     def order(self, schema: Schema) -> SortOrder:
@@ -138,16 +148,16 @@ def _partition(text: str) -> PartitionBy:
         return PartitionBy(text.strip(), "identity")
     kind = _PLURALS.get(match.group(1).lower(), match.group(1).lower())
     arguments = [part.strip() for part in match.group(2).split(",")]
-    if kind == "truncate" and len(arguments) == 2:
-        numbers = [a for a in arguments if a.isdigit()]
-        columns = [a for a in arguments if not a.isdigit()]
-        if len(numbers) == len(columns) == 1:
-            return PartitionBy(columns[0], f"truncate[{numbers[0]}]")
-    if kind in _SUPPORTED and kind != "truncate" and len(arguments) == 1:
+    if kind in _NUMBERED and len(arguments) == 2:
+        numbers = [int(a) for a in arguments if a.isdecimal()]
+        columns = [a for a in arguments if not a.isdecimal()]
+        if len(columns) == 1 and numbers[0] in range(1, 2**31):
+            return PartitionBy(columns[0], f"{kind}[{numbers[0]}]")
+    if kind in ("identity", *_OF_TIME) and len(arguments) == 1:
         return PartitionBy(arguments[0], kind)
     raise LayoutError(
         f"FLOE4003: partition_by {text!r} is not understood: write a column, or one of year(c), month(c), day(c), "
-        "hour(c), truncate(n, c)"
+        "hour(c), truncate(n, c), bucket(n, c) with n from 1"
     )
 
 
