@@ -210,6 +210,31 @@ class Code(Enum):
         "something of the stack is still there",
         "After ending everything that carries this stack's marker, a process was still found.",
     )
+    # 23xx: containers
+    NO_ENGINE = Kind(
+        2301,
+        "no Docker engine answers",
+        "The stack has services in containers. DOCKER_HOST, else the default socket, says where the engine is.",
+    )
+    ENGINE_DENIED = Kind(
+        2302,
+        "the Docker engine's socket is closed to this user",
+        "Only root and the members of the socket's group may speak to the engine; a new group needs a new login.",
+    )
+    IMAGE_MISSING = Kind(
+        2303,
+        "an image is not on this machine",
+        "Neither was it there nor could the engine pull it. stacks/images has the recipes of floe's own.",
+    )
+    ENGINE_REFUSED = Kind(
+        2304, "the Docker engine refused", "What the engine said is shown with the error.", ExitCode.SERVICE_FAILED
+    )
+    STORE_REFUSED = Kind(
+        2305,
+        "the object store refused",
+        "The bucket, its user or its policy could not be made; the store's log says more.",
+        ExitCode.SERVICE_FAILED,
+    )
     # 3xxx: catalog and provisioning
     CATALOG_UNREACHABLE = Kind(
         3001,

@@ -162,8 +162,10 @@ class Session:
     def _delete_volumes(self) -> None:
         import shutil
 
+        from floe_dev.supervisor.client import sweep_containers
         from floe_dev.supervisor.state import load_state, save_state
 
+        sweep_containers(self.layout, volumes=True)
         for folder in (self.layout.warehouse_dir, self.layout.catalog_dir, self.layout.dagster_home):
             if folder.exists():
                 shutil.rmtree(folder)

@@ -131,7 +131,8 @@ class _Provisioner:
 
         warehouse = self._root.warehouse
         # The SDK's storage models are one class for every kind of store, told apart by storageType.
-        storage = models.FileStorageConfigInfo(storageType="FILE", allowedLocations=[location])
+        kind = "S3" if location.startswith("s3://") else "FILE"
+        storage = models.FileStorageConfigInfo(storageType=kind, allowedLocations=[location])
         catalog = models.PolarisCatalog(
             type="INTERNAL",
             name=warehouse,

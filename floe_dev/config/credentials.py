@@ -26,6 +26,8 @@ class StackSecrets(Model):
     #: What senders show to the telemetry receiver; a file from before there was one gets it on the next start.
     telemetry_token: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(32)))
     principals: dict[str, Credential] = Field(default_factory=dict)
+    #: Users of the stack's object store: its root, and the one that the catalog works as.
+    stores: dict[str, Credential] = Field(default_factory=dict)
 
     @classmethod
     def generate(cls) -> StackSecrets:
@@ -69,6 +71,16 @@ def load_or_create_secrets(layout: Layout) -> StackSecrets:
     return known
 
 
+def store_credential(layout: Layout, user: str) -> Credential:
+    """The keys of a user of the object store, generated and stored on first use."""
+    known = load_or_create_secrets(layout)
+    if user not in known.stores:
+        made = Credential(client_id=f"floe-{user}", client_secret=SecretStr(secrets.token_urlsafe(30)))
+        known = known.model_copy(update={"stores": {**known.stores, user: made}})
+        save_secrets(layout, known)
+    return known.stores[user]
+
+
 def _plain(stack_secrets: StackSecrets) -> dict[str, Any]:
     def credential(value: Credential) -> dict[str, str]:
         return {"client_id": value.client_id, "client_secret": value.client_secret.get_secret_value()}
@@ -78,6 +90,7 @@ def _plain(stack_secrets: StackSecrets) -> dict[str, Any]:
         "signing_key": stack_secrets.signing_key.get_secret_value(),
         "telemetry_token": stack_secrets.telemetry_token.get_secret_value(),
         "principals": {name: credential(value) for name, value in stack_secrets.principals.items()},
+        "stores": {name: credential(value) for name, value in stack_secrets.stores.items()},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import Field
@@ -23,6 +24,8 @@ class ObservedCatalog(Model):
     """Where a catalog was seen to answer."""
 
     uri: str
+    #: How clients reach the objects, where the stack decides it and not platform.yaml.
+    access_delegation: Literal["none", "vended-credentials"] | None = None
 
 
 class Overlay(Model):
@@ -33,9 +36,15 @@ class Overlay(Model):
     catalogs: dict[str, ObservedCatalog] = Field(default_factory=dict)
 
 
-def write_overlay(layout: Layout, catalog_uris: Mapping[str, str], platform_file: Path | None = None) -> None:
+def write_overlay(
+    layout: Layout,
+    catalog_uris: Mapping[str, str],
+    platform_file: Path | None = None,
+    access_delegation: str | None = None,
+) -> None:
     """Remember each catalog's observed base URI, for `platform_file` alone if it is given; raises OSError."""
-    document: dict[str, object] = {"catalogs": {name: {"uri": uri} for name, uri in catalog_uris.items()}}
+    more = {"access_delegation": access_delegation} if access_delegation else {}
+    document: dict[str, object] = {"catalogs": {name: {"uri": uri, **more} for name, uri in catalog_uris.items()}}
     if platform_file is not None:
         document["platform_file"] = str(platform_file)
     write_private(layout.overlay_file, _HEADER + yaml.safe_dump(document, sort_keys=True))
@@ -61,7 +70,9 @@ def lay_over(platform: Platform, layout: Layout, platform_file: Path) -> Platfor
     if overlay.platform_file not in (None, str(platform_file)):
         return platform
     catalogs = {
-        name: spec.model_copy(update={"uri": overlay.catalogs[name].uri}) if name in overlay.catalogs else spec
+        name: spec.model_copy(update=overlay.catalogs[name].model_dump(exclude_none=True))
+        if name in overlay.catalogs
+        else spec
         for name, spec in platform.catalogs.items()
     }
     return platform.model_copy(update={"catalogs": catalogs})

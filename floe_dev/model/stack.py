@@ -59,6 +59,12 @@ class Service(Model):
     driver: DriverKind = DriverKind.PROCESS
     command: tuple[str, ...] = ()
     environment: dict[str, str] = Field(default_factory=dict)
+    #: The container's image, for the docker driver.
+    image: str | None = None
+    #: The port that the container listens on; on 127.0.0.1 it is published as `port`.
+    container_port: int | None = None
+    #: Path in the container by name of the volume, which outlives the container.
+    volumes: dict[str, str] = Field(default_factory=dict)
     #: Preferred port on 127.0.0.1; another one is taken, remembered and told if it is in use. None: it listens nowhere.
     port: int | None = None
     depends_on: tuple[str, ...] = ()
@@ -77,5 +83,7 @@ class Stack(Model):
     services: tuple[Service, ...] = ()
     #: The service that answers Polaris's catalog and management API; None where platform.yaml names a remote one.
     catalog_service: str | None = None
+    #: The service that keeps the objects (MinIO); None where tables are files on this machine.
+    object_store_service: str | None = None
     #: Whether floe creates catalog, namespaces, principals and grants.
     provision: bool = False

@@ -1,1 +1,1 @@
-"""See docs/explanation/architecture.md."""
+"""Object stores: one adapter each, behind one protocol."""

@@ -14,6 +14,7 @@ from floe_dev.catalogs.client import CatalogClient
 from floe_dev.config.connection import connection_from_platform
 from floe_dev.config.credentials import SERVICE_PRINCIPAL, StackSecrets, load_or_create_secrets
 from floe_dev.config.overlay import remove_overlay, write_overlay
+from floe_dev.config.project import load_project
 from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.forkrequest import SOCKET_VARIABLE
 from floe_dev.drivers.markers import MARKER
@@ -101,13 +102,21 @@ class Assembly:
                 otlp_endpoint=platform.otlp_endpoint,
                 lineage_endpoint=platform.lineage_endpoint,
             )
+        if service.name == self.stack.object_store_service:
+            keys = provisioning.store_keys(self.layout, provisioning.STORE_ROOT)
+            return {"MINIO_ROOT_USER": keys.access_key, "MINIO_ROOT_PASSWORD": keys.secret_key}
         if service.name != self.stack.catalog_service:
             return {}
         secrets = load_or_create_secrets(self.layout)
         root = secrets.root
+        store = {}
+        if self.stack.object_store_service is not None:
+            keys = provisioning.store_keys(self.layout, provisioning.STORE_USER)
+            store = {"AWS_ACCESS_KEY_ID": keys.access_key, "AWS_SECRET_ACCESS_KEY": keys.secret_key}
         return {
             "POLARIS_BOOTSTRAP_CREDENTIALS": f"POLARIS,{root.client_id},{root.client_secret.get_secret_value()}",
             "FLOE_CATALOG_SIGNING_KEY": secrets.signing_key.get_secret_value(),
+            **store,
         }
 
     def plan(self, fork: Callable[[], ForkClient | None]) -> Plan:
@@ -119,7 +128,11 @@ class Assembly:
         steps: list[Step] = [Step("prepare", self._prepare)]
         needs_credential: tuple[str, ...] = ("prepare",)
         if self.stack.provision:
-            steps.append(Step("provision", self._provision, (*catalog, "prepare")))
+            bucket: tuple[str, ...] = ()
+            if self.stack.object_store_service is not None:
+                steps.append(Step("bucket", self._bucket, (self.stack.object_store_service,)))
+                bucket = ("bucket",)
+            steps.append(Step("provision", self._provision, (*catalog, *bucket, "prepare")))
             needs_credential = ("provision",)
         steps.append(Step("readiness", partial(self._readiness, fork), needs_credential))
         steps.append(Step("manifest", partial(self._manifest, fork), needs_credential))
@@ -166,6 +179,10 @@ class Assembly:
         environment[TRACE_VARIABLE] = start_context(self.instance, name).traceparent()
         return await run_in_child(name, self.layout, environment, fork, after)
 
+    async def _bucket(self) -> str | None:
+        endpoint = f"http://{LOOPBACK}:{self.ports[str(self.stack.object_store_service)]}"
+        return await asyncio.to_thread(provisioning.make_bucket, self.layout, endpoint)
+
     async def _provision(self) -> str | None:
         """What was provisioned before only has to be looked at; the SDK's import alone costs ten times that."""
         if await asyncio.to_thread(provisioning.is_provisioned, self.project, self.catalog_uri()):
@@ -198,7 +215,10 @@ class Assembly:
 
         if self.stack.catalog_service is not None:
             observed = {self.project.spec.catalog: self.catalog_uri()}
-            write_overlay(self.layout, observed, self.project.platform_file)
+            vended = "vended-credentials" if self.stack.object_store_service is not None else None
+            write_overlay(self.layout, observed, self.project.platform_file, vended)
+            # How clients reach the objects has changed with it.
+            self.project = load_project(self.layout.root)
         else:
             remove_overlay(self.layout)
         dagster.prepare_home(self.layout, self.ports)

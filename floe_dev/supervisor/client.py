@@ -22,7 +22,7 @@ from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import Layout
 from floe_dev.model.status import Event, StackStatus
 from floe_dev.supervisor.lock import is_held, read_holder
-from floe_dev.supervisor.paths import project_marker
+from floe_dev.supervisor.paths import CONTAINERS_MARK, project_key, project_marker
 from floe_dev.supervisor.registry import registered, unregister
 from floe_dev.supervisor.state import load_state, prepare_state_dir
 
@@ -280,6 +280,7 @@ def sweep(layout: Layout) -> None:
     """End what a supervisor that is gone left behind; touches only what carries the project's marker."""
     marker = project_marker(layout.root)
     kill_marked(marker, grace_seconds=1.0)
+    sweep_containers(layout)
     left = marked(marker)
     if left:
         raise FloeError(
@@ -294,6 +295,19 @@ def sweep(layout: Layout) -> None:
             with contextlib.suppress(OSError):
                 Path(path).unlink()
     unregister(layout.root)
+
+
+def sweep_containers(layout: Layout, *, volumes: bool = False) -> None:
+    """Remove the project's containers, with `volumes` their data too; where the engine is off there are none."""
+    from floe_dev.drivers import docker
+
+    if not (layout.state_dir / CONTAINERS_MARK).exists():
+        return
+    try:
+        docker.sweep(project_key(layout.root), volumes=volumes)
+    except FloeError as error:
+        if error.code is not Code.NO_ENGINE:
+            raise
 
 
 def _end_supervisor(layout: Layout) -> None:

@@ -24,7 +24,7 @@ from floe_dev.drivers.markers import kill_marked
 from floe_dev.drivers.process import ended
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
-from floe_dev.model.stack import Service
+from floe_dev.model.stack import DriverKind, Service
 from floe_dev.supervisor.boot import Boot, launch_fork_server, start_guardian
 from floe_dev.supervisor.core import Supervisor
 from floe_dev.supervisor.hub import Hub
@@ -143,11 +143,16 @@ class Daemon:
             state=self._state,
             hub=self._hub,
             plan=plan,
-            environment=lambda service: {
-                **assembled.environment(),
-                **assembled.service_environment(service),
-                **self._fork_environment(),
-            },
+            environment=lambda service: (
+                # A container gets what it needs, and nothing of this machine's environment.
+                assembled.service_environment(service)
+                if service.driver is DriverKind.DOCKER
+                else {
+                    **assembled.environment(),
+                    **assembled.service_environment(service),
+                    **self._fork_environment(),
+                }
+            ),
             ports=assembled.ports,
             wanted_ports=self._wishes.ports,
             timeout_seconds=self._wishes.timeout_seconds,

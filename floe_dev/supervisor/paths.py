@@ -33,6 +33,10 @@ def runtime_dir() -> Path:
     return folder
 
 
+#: In the state directory of a project that ever started a container: whoever cleans up has to ask the engine.
+CONTAINERS_MARK = "containers"
+
+
 def project_key(root: Path) -> str:
     """A short name for a project: the start of the hash of its path."""
     return hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]

@@ -6,12 +6,23 @@ import json
 from pathlib import Path
 
 from floe_dev.catalogs import provision as provisioner
-from floe_dev.config.credentials import SERVICE_PRINCIPAL, load_or_create_secrets
+from floe_dev.config.credentials import SERVICE_PRINCIPAL, load_or_create_secrets, store_credential
 from floe_dev.config.private import write_private
 from floe_dev.config.project import load_project
+from floe_dev.config.stacks import load_stack
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.connection import CatalogConnection, Credential
+from floe_dev.model.layout import Layout
 from floe_dev.model.project import Project
+from floe_dev.storage.base import StoreCredential
+from floe_dev.supervisor.state import load_state
+
+#: Where every warehouse of a stack with an object store lies.
+BUCKET = "lakehouse"
+#: The store's own administrator, told to the store and used by the set-up alone.
+STORE_ROOT = "root"
+#: Whom the catalog works as: everything in the bucket, nothing beside it.
+STORE_USER = "catalog"
 
 
 def provision_project(root: Path) -> str:
@@ -46,11 +57,41 @@ def _wanted(project: Project) -> str:
     return json.dumps([_location(project), project.catalog().warehouse, project.namespaces(), provisioner.ROLES])
 
 
+def object_store(project: Project) -> str | None:
+    """The service that keeps the tables' objects in the project's stack; None where they are files."""
+    state = load_state(project.layout)
+    return load_stack(state.stack, project.root).object_store_service if state is not None else None
+
+
+def make_bucket(layout: Layout, endpoint: str) -> str:
+    """Make the bucket and the user that the catalog works as; returns what was made. Raises FloeError 2305."""
+    from floe_dev.storage.minio import set_up
+
+    try:
+        made = set_up(endpoint, store_keys(layout, STORE_ROOT), BUCKET, store_keys(layout, STORE_USER))
+    except OSError as error:
+        raise FloeError(
+            Code.STORE_REFUSED,
+            "the object store refused its set-up",
+            why=f"{endpoint}: {error.strerror or error}",
+            fix="floe logs minio",
+        ) from error
+    return f"created {len(made)}: {', '.join(made)}" if made else "unchanged"
+
+
+def store_keys(layout: Layout, user: str) -> StoreCredential:
+    """The generated keys of a user of the object store."""
+    known = store_credential(layout, user)
+    return StoreCredential(known.client_id, known.client_secret.get_secret_value())
+
+
 def _mark(project: Project) -> Path:
     return project.layout.state_dir / "provisioned.json"
 
 
 def _location(project: Project) -> str:
+    if object_store(project) is not None:
+        return f"s3://{BUCKET}/{project.catalog().warehouse}"
     # Not as_uri(): PyArrow and DuckDB take locations literally, an escaped space would be another folder.
     return f"file://{project.layout.warehouse_dir}/{project.catalog().warehouse}"
 

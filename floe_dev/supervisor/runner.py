@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,14 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from floe_dev.config.machine import disk_is_full
+from floe_dev.drivers import docker
 from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.ports import LOOPBACK, holder_of, is_free, listens
 from floe_dev.drivers.process import ended, spawn, tail
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import Layout
-from floe_dev.model.stack import Service
+from floe_dev.model.stack import DriverKind, Service
 from floe_dev.model.status import ServiceState
 from floe_dev.supervisor.hub import Hub
+from floe_dev.supervisor.paths import CONTAINERS_MARK, project_key
 from floe_dev.supervisor.probe import ask
 
 #: Seconds between two probes of a service that is not ready yet.
@@ -56,6 +59,7 @@ class ServiceRunner:
         self._stopping = False
         self._pid: int | None = None
         self._ended: asyncio.Future[int] | None = None
+        self._container: Any = None
         self._ends: list[float] = []
         self._started = time.time(), time.monotonic()
         self._seen = "not asked yet"
@@ -79,6 +83,8 @@ class ServiceRunner:
             grace = max(0.0, min(grace, limit_seconds))
         if self._ended is not None and not self._ended.done():
             self._observe(ServiceState.STOPPING)
+            if self._container is not None:
+                await asyncio.to_thread(docker.stop, self._container, grace)
             self._signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self._ended), grace)
@@ -126,6 +132,12 @@ class ServiceRunner:
                 self._ended = await self._start()
             except OSError as error:
                 self._fail(f"cannot be started: {error}")
+                return
+            except FloeError as error:
+                self._observe(ServiceState.FAILED, reason=error.what, pid=None)
+                self._seen = error.what
+                if not self.failed.done():
+                    self.failed.set_result(error)
                 return
             prober = asyncio.create_task(self._probe(self._pid or 0))
             try:
@@ -175,6 +187,8 @@ class ServiceRunner:
         self._started = time.time(), time.monotonic()
         self._seen = "not asked yet"
         self._observe(ServiceState.STARTING, started_at=self._started[0], ready_at=None, log=str(self.log), reason=None)
+        if self.service.driver is DriverKind.DOCKER:
+            return await self._start_container(command, environment)
         fork = context.fork() if self.service.fork_after is not None else None
         end: asyncio.Future[int] | None = None
         if fork is not None and command[1:2] == ["-m"]:
@@ -195,12 +209,33 @@ class ServiceRunner:
         self._observe(ServiceState.STARTING, pid=self._pid)
         return end
 
+    async def _start_container(self, command: list[str], environment: Mapping[str, str]) -> asyncio.Future[int]:
+        service, context = self.service, self._context
+        project = project_key(context.layout.root)
+        (context.layout.state_dir / CONTAINERS_MARK).touch()
+        published = {service.container_port: context.ports[service.name]} if service.container_port else {}
+        spec = docker.ContainerSpec(
+            project=project,
+            instance=context.instance,
+            service=service.name,
+            image=service.image or "",
+            command=command,
+            environment=environment,
+            ports=published,
+            volumes={f"floe-{project}-{name}": path for name, path in service.volumes.items()},
+        )
+        client = await asyncio.to_thread(docker.connect)
+        self._container = await asyncio.to_thread(docker.start, client, spec)
+        docker.follow(self._container, self.log)
+        return _waiting(self._container)
+
     async def _probe(self, pid: int) -> None:
         probe, port = self.service.probe, self._context.ports.get(self.service.name)
         while probe is not None and port is not None:
             answer = await ask(probe, port, self._context.instance)
             seen, ready = answer.seen, answer.ready
-            if ready and probe.instance_header is None and listens(port, pid) is False:
+            contained = self._container is not None  # the engine itself holds the port for it
+            if ready and not contained and probe.instance_header is None and listens(port, pid) is False:
                 # Its answers carry no mark of ours: ours is who holds the port.
                 seen, ready = f"{LOOPBACK}:{port} is answered by something that is not this stack", False
             if seen != self._seen:
@@ -257,6 +292,24 @@ class ServiceRunner:
 def _fill(text: str, values: Mapping[str, str]) -> str:
     """`text` with each `{name}` that is known filled in, once; other braces stay as they are."""
     return re.sub(r"\{([^{}]+)\}", lambda found: values.get(found[1], found[0]), text)
+
+
+def _waiting(container: Any) -> asyncio.Future[int]:
+    """The container's exit code, once it ends, from a daemon thread: a pool's would outlive the supervisor's end."""
+    loop = asyncio.get_running_loop()
+    end: asyncio.Future[int] = loop.create_future()
+
+    def tell(code: int) -> None:
+        if not end.done():
+            end.set_result(code)
+
+    def wait() -> None:
+        code = docker.wait(container)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
+            loop.call_soon_threadsafe(tell, code)
+
+    threading.Thread(target=wait, name=f"end of {container.name}", daemon=True).start()
+    return end
 
 
 def _describe_exit(code: int) -> str:

@@ -10,6 +10,10 @@ import sqlite3
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from floe_dev.storage.base import Storage
 
 ROOT_CREDENTIALS = "POLARIS_BOOTSTRAP_CREDENTIALS"
 SIGNING_KEY = "FLOE_CATALOG_SIGNING_KEY"
@@ -22,6 +26,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--database", type=Path, required=True, help="SQLite file, made if it is missing")
     parser.add_argument("--warehouse", type=Path, required=True, help="folder of catalogs created without a location")
+    parser.add_argument(
+        "--s3-endpoint", help="object store of catalogs at s3://; its keys are AWS_ACCESS_KEY_ID and so on"
+    )
     parser.add_argument("--instance", default="", help="echoed in every answer as X-Floe-Instance")
     options = parser.parse_args(argv)
     # Taken out of the environment, so that nothing this process might start inherits them.
@@ -49,6 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         root_client_id=credentials[1],
         root_client_secret=credentials[2],
         signing_key=key.encode() or secrets.token_bytes(32),
+        store=_store(options.s3_endpoint, parser),
     )
     # PyIceberg warns of every snapshot without a summary; that is between the client and its readers.
     warnings.filterwarnings("ignore", message="Encountered invalid snapshot summary")
@@ -72,6 +80,18 @@ def main(argv: list[str] | None = None) -> int:
     )
     uvicorn.Server(config).run()
     return 0
+
+
+def _store(endpoint: str | None, parser: argparse.ArgumentParser) -> Storage | None:
+    if not endpoint:
+        return None
+    from floe_dev.storage.base import StoreCredential
+    from floe_dev.storage.minio import REGION, MinioStorage
+
+    access_key, secret = os.environ.pop("AWS_ACCESS_KEY_ID", ""), os.environ.pop("AWS_SECRET_ACCESS_KEY", "")
+    if not access_key or not secret:
+        parser.error("--s3-endpoint needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    return MinioStorage(endpoint, StoreCredential(access_key, secret), os.environ.get("AWS_REGION") or REGION)
 
 
 if __name__ == "__main__":

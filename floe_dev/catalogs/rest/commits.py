@@ -129,7 +129,7 @@ def store(
             locations.check_allowed(metadata.properties[name], allowed, text)
     if current is None or server.files.model(current).location != metadata.location:
         registry.demand_own_folder(request.tx, identifier, location)
-        locations.prepare(location)
+        server.folders.prepare(location)
     content = validated(metadata.model_dump_json).encode()
     version = 0 if current is None else next_version(current)
     metadata_location = new_file(location, version, metadata.properties.get("write.metadata.path"))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from floe_dev.catalogs.rest import locations
 from floe_dev.catalogs.rest.errors import ApiError, bad_request, invalid
+from floe_dev.catalogs.rest.folders import Folders
 
 if TYPE_CHECKING:
     from pyiceberg.table.metadata import TableMetadata
@@ -58,8 +59,9 @@ class Cache(Generic[K, V]):
 class MetadataFiles:
     """Reads and writes metadata files."""
 
-    def __init__(self) -> None:
+    def __init__(self, folders: Folders) -> None:
         """Bounds: 16 MB of file bytes, and models of 4 MB of file bytes (a model takes some ten times its file)."""
+        self._folders = folders
         self._bytes: Cache[str, bytes] = Cache(16 * 1024 * 1024)
         self._models: Cache[str, TableMetadata] = Cache(4 * 1024 * 1024)
 
@@ -69,7 +71,7 @@ class MetadataFiles:
         if cached is not None:
             return cached
         try:
-            content = locations.path_of(locations.normalize(location)).read_bytes()
+            content = self._folders.read(locations.normalize(location))
             if content[:2] == b"\x1f\x8b":
                 content = gzip.decompress(content)
             # Later it is sent as it is, into the middle of an answer.
@@ -84,10 +86,10 @@ class MetadataFiles:
 
         Not 404 for a missing one: here that means a missing namespace, and clients say so.
         """
-        path = locations.path_of(location)
-        if not path.is_file():
+        size = self._folders.size(location)
+        if size is None:
             raise bad_request(f"Metadata file does not exist: {given}")
-        if path.stat().st_size > limit:
+        if size > limit:
             raise invalid(f"Metadata file is too large: {given}")
         try:
             return self.read(location)
@@ -106,22 +108,14 @@ class MetadataFiles:
 
     def write(self, location: str, content: bytes, model: TableMetadata | None = None) -> None:
         """Write a new metadata file; its name is fresh, so nobody reads it before the catalog names it."""
-        path = locations.path_of(location)
-        try:
-            descriptor = path.open("xb")
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = path.open("xb")
-        with descriptor as file:
-            file.write(content)
+        self._folders.write_new(location, content)
         self._bytes.put(location, content, len(content))
         if model is not None:
             self._models.put(location, model, len(content))
 
-    @staticmethod
-    def remove(location: str) -> None:
+    def remove(self, location: str) -> None:
         """Delete a file that no commit came to name."""
-        locations.path_of(location).unlink(missing_ok=True)
+        self._folders.remove(location)
 
 
 def parse_model(content: bytes) -> TableMetadata:

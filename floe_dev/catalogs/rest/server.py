@@ -12,10 +12,12 @@ from floe_dev.catalogs.rest import names
 from floe_dev.catalogs.rest.access import Access, Principal, access_to, principal_of
 from floe_dev.catalogs.rest.database import Database, Transaction
 from floe_dev.catalogs.rest.errors import no_namespace, unauthorized
+from floe_dev.catalogs.rest.folders import Folders
 from floe_dev.catalogs.rest.http import Call
 from floe_dev.catalogs.rest.metadata import MetadataFiles
 from floe_dev.catalogs.rest.settings import Settings
 from floe_dev.catalogs.rest.tokens import TokenSigner
+from floe_dev.catalogs.rest.vending import Vending
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class Server:
         """Opens the database."""
         self.settings = settings
         self.database = Database(settings.database)
-        self.files = MetadataFiles()
+        self.folders = Folders(settings.store)
+        self.files = MetadataFiles(self.folders)
+        self.vending = Vending(self.folders)
         self.signer = TokenSigner(settings.signing_key, settings.limits.token_seconds)
 
     def principal(self, tx: Transaction, call: Call) -> Principal:

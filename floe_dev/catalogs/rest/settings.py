@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from floe_dev.storage.base import Storage
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -33,3 +35,5 @@ class Settings:
     root_client_secret: str = field(repr=False)
     signing_key: bytes = field(repr=False)
     limits: Limits = field(default_factory=Limits)
+    #: Where catalogs with an `s3://` location keep their tables; None: files only.
+    store: Storage | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 from floe_dev.catalogs.rest import locations, names, namespaces, registry
@@ -14,6 +15,7 @@ from floe_dev.catalogs.rest.metadata import loaded, parse_model, validated
 from floe_dev.catalogs.rest.paging import page
 from floe_dev.catalogs.rest.registry import Identifier
 from floe_dev.catalogs.rest.server import Request, Server
+from floe_dev.catalogs.rest.vending import DELEGATION
 
 PURGE_SWITCH = "polaris.config.drop-with-purge.enabled"
 
@@ -52,28 +54,32 @@ def create_table(server: Server, call: Call) -> Reply:
         registry.demand_free(tx, identifier, "table")
         if body.get("schema") is None:
             raise ApiError(400, "IllegalArgumentException", "Invalid schema: null")
-        location = _folder(request, identifier, body.get("location"))
+        location = _folder(server, request, identifier, body.get("location"))
         try:
             metadata = validated(lambda: _new_metadata(body, location))
             if staged:
                 content = validated(metadata.model_dump_json).encode()
-                return Reply(200, loaded(None, content, {}))
+                config = server.vending.config(
+                    call, request.access, location, namespace, identifier.name, creating=True
+                )
+                return Reply(200, loaded(None, content, config))
             metadata_location, content = store(server, request, identifier, metadata, None)
+            config = server.vending.config(call, request.access, location, namespace, identifier.name, creating=True)
         except BaseException:
-            locations.release(location)
+            server.folders.release(location)
             raise
-        tx.on_rollback.append(lambda: locations.release(location))
-    return Reply(200, loaded(metadata_location, content, {}), {"etag": _etag(metadata_location, "all")})
+        tx.on_rollback.append(lambda: server.folders.release(location))
+    return Reply(200, loaded(metadata_location, content, config), {"etag": _etag(metadata_location, "all")})
 
 
-def _folder(request: Request, identifier: Identifier, asked: Any) -> str:
+def _folder(server: Server, request: Request, identifier: Identifier, asked: Any) -> str:
     if asked is None:
         parent = namespaces.location_of(request.tx, request.warehouse, identifier.namespace)
         default = locations.normalize(f"{parent}/{locations.folder_name(identifier.name)}")
-        return locations.claim(locations.check_allowed(default, request.warehouse.allowed, str(identifier)))
+        return server.folders.claim(locations.check_allowed(default, request.warehouse.allowed, str(identifier)))
     location = locations.check_allowed(asked, request.warehouse.allowed, str(identifier))
     registry.demand_own_folder(request.tx, identifier, location)
-    locations.prepare(location)
+    server.folders.prepare(location)
     return location
 
 
@@ -103,8 +109,13 @@ def load_table(server: Server, call: Call) -> Reply:
         identifier = identifier_of(request)
         metadata_location = registry.get(request.tx, identifier)
         _demand(request, identifier, "LOAD_TABLE", "TABLE_READ_PROPERTIES")
+        location = registry.folder(request.tx, identifier)
+    config = _config(server, request, identifier, location or "")
     etag = _etag(metadata_location, which)
-    if etag in {tag.strip() for tag in call.headers.get("if-none-match", "").split(",")}:
+    # Keys end while a table stays as it is: then there is always something new to say.
+    if "s3.access-key-id" not in config and etag in {
+        tag.strip() for tag in call.headers.get("if-none-match", "").split(",")
+    }:
         return Reply(304, None, {"etag": etag})
     try:
         content = server.files.read(metadata_location)
@@ -116,7 +127,11 @@ def load_table(server: Server, call: Call) -> Reply:
         etag = _etag(metadata_location, which)
     if which == "refs":
         content = _only_referenced(content)
-    return Reply(200, loaded(metadata_location, content, {}), {"etag": etag})
+    return Reply(200, loaded(metadata_location, content, config), {"etag": etag})
+
+
+def _config(server: Server, request: Request, identifier: Identifier, location: str) -> dict[str, str]:
+    return server.vending.config(request.call, request.access, location, identifier.namespace, identifier.name)
 
 
 def _only_referenced(content: bytes) -> bytes:
@@ -159,7 +174,7 @@ def drop_table(server: Server, call: Call) -> Reply:
         # Shared folders (a registered copy) are left to their other owner.
         inside = any(locations.within(location, base) and location != base for base in request.warehouse.allowed)
         if inside and not registry.neighbours(tx, location):
-            tx.after_commit.append(lambda: locations.purge(location))
+            tx.after_commit.append(lambda: server.folders.purge(location))
     return NO_CONTENT
 
 
@@ -231,17 +246,20 @@ def register_table(server: Server, call: Call) -> Reply:
         else:
             _demand(request, identifier, "REGISTER_TABLE", "TABLE_WRITE_PROPERTIES")
             registry.replace(tx, identifier, "table", existing, metadata_location, location)
-        locations.prepare(location)
+        server.folders.prepare(location)
     return Reply(200, loaded(metadata_location, content, {}), {"etag": _etag(metadata_location, "all")})
 
 
 def credentials(server: Server, call: Call) -> Reply:
-    """GET …/credentials: files on this machine need none, so the list is empty."""
+    """GET …/credentials: fresh keys for a table's objects; files on this machine need none, so the list is empty."""
     with server.reading(call) as request:
         identifier = identifier_of(request)
         registry.get(request.tx, identifier)
         _demand(request, identifier, "LOAD_CREDENTIALS", "TABLE_READ_DATA")
-    return Reply.json({"storage-credentials": []})
+        location = registry.folder(request.tx, identifier) or ""
+    headers = {**call.headers, DELEGATION: "vended-credentials"}
+    config = _config(server, replace(request, call=replace(call, headers=headers)), identifier, location)
+    return Reply.json({"storage-credentials": [{"prefix": location, "config": config}] if config else []})
 
 
 def metrics(server: Server, call: Call) -> Reply:

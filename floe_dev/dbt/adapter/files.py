@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import (
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
@@ -21,6 +21,7 @@ from pyiceberg.types import ListType, MapType, NestedField, StructType
 
 from floe_dev.compute.views import identifier
 from floe_dev.dbt.adapter.partitions import partition_expression, partition_record
+from floe_dev.dbt.adapter.store import FoundFile, duckdb_path, open_to_duckdb, parquet_files
 from floe_dev.dbt.adapter.types import Column
 
 _PARTITION_PREFIX = "__floe_partition_"
@@ -38,7 +39,9 @@ class WrittenFiles:
         return sum(file.record_count for file in self.files)
 
 
-def write_parquet(cursor: Any, sql: str, columns: Sequence[Column], metadata: TableMetadata) -> WrittenFiles:
+def write_parquet(
+    cursor: Any, sql: str, columns: Sequence[Column], metadata: TableMetadata, io: FileIO
+) -> WrittenFiles:
     """COPY the result of `sql` into `<location>/data`, laid out by the table's partition spec and sort order.
 
     Columns are written in `columns`' order with the table's field ids. Raises duckdb.Error; files of a failed COPY are
@@ -59,39 +62,29 @@ def write_parquet(cursor: Any, sql: str, columns: Sequence[Column], metadata: Ta
     else:
         # One file a thread; a sorted table is one file, since only one writer keeps the order.
         options.append("PER_THREAD_OUTPUT " + ("false" if order else "true"))
-    target = _path(folder)
     single = not partition_columns and bool(order)
-    if single:
-        target += ".parquet"
+    target = f"{folder}.parquet" if single else folder
+    open_to_duckdb(cursor, io, metadata.location)
     ordered = f" ORDER BY {', '.join(order)}" if order else ""
-    cursor.execute(
-        f"COPY (SELECT {select} FROM ({sql}) AS floe_result{ordered}) TO '{_quoted(target)}' ({', '.join(options)})"
-    )
-    return WrittenFiles(tuple(_describe(target, single, metadata)))
+    select = f"SELECT {select} FROM ({sql}) AS floe_result{ordered}"
+    cursor.execute(f"COPY ({select}) TO '{_quoted(duckdb_path(target))}' ({', '.join(options)})")
+    return WrittenFiles(tuple(_describe(parquet_files(io, target, single=single), single, metadata)))
 
 
-def _describe(target: str, single: bool, metadata: TableMetadata) -> Iterator[DataFile]:
-    import pyarrow.parquet as pq
-
-    root = Path(target)
+def _describe(found: Sequence[FoundFile], single: bool, metadata: TableMetadata) -> Iterator[DataFile]:
     schema, spec = metadata.schema(), metadata.spec()
     plan = compute_statistics_plan(schema, metadata.properties)
     mapping = parquet_path_to_id_mapping(schema)
-    for path in [root] if single else sorted(root.rglob("*.parquet")):
-        footer = pq.read_metadata(path)
-        if footer.num_rows == 0:
-            path.unlink()
-            continue
+    for file in found:
         statistics = data_file_statistics_from_parquet_metadata(
-            parquet_metadata=footer, stats_columns=plan, parquet_column_mapping=mapping
+            parquet_metadata=file.footer, stats_columns=plan, parquet_column_mapping=mapping
         )
         yield DataFile.from_args(
             content=DataFileContent.DATA,
-            # Not as_uri(): readers take the path literally, an escaped space would be another file.
-            file_path=f"file://{path}",
+            file_path=file.location,
             file_format=FileFormat.PARQUET,
-            partition=partition_record(path.relative_to(root).parts[:-1] if not single else (), spec, schema),
-            file_size_in_bytes=path.stat().st_size,
+            partition=partition_record(file.relative.parts[:-1] if not single else (), spec, schema),
+            file_size_in_bytes=file.size,
             sort_order_id=None,
             spec_id=spec.spec_id,
             equality_ids=None,
@@ -134,11 +127,6 @@ def _nested_ids(field_id: int, kind: Any) -> str:
     else:
         return str(field_id)
     return f"{{__duckdb_field_id: {field_id}, {inner}}}"
-
-
-def _path(location: str) -> str:
-    parts = urlsplit(location)
-    return unquote(parts.path) if parts.scheme == "file" else location
 
 
 def _quoted(text: str) -> str:

@@ -84,7 +84,7 @@ class IcebergTable:
         sql, replaced = change.content(table)
         transaction = self._begin(table, change)
         with span("write files"):
-            written = write_parquet(cursor, sql, change.columns, transaction.table_metadata)
+            written = write_parquet(cursor, sql, change.columns, transaction.table_metadata, transaction._table.io)  # noqa: SLF001
         _check_required(written, transaction, change.layout)
         # Of the kinds of snapshot only `overwrite` may remove files; a plain append says so to incremental readers.
         if replaced:

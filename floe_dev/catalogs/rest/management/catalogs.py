@@ -9,6 +9,7 @@ from floe_dev.catalogs.rest import locations
 from floe_dev.catalogs.rest.access import CATALOG_ADMIN, SERVICE_ADMIN
 from floe_dev.catalogs.rest.database import Row, Transaction
 from floe_dev.catalogs.rest.errors import ApiError, bad_request, invalid
+from floe_dev.catalogs.rest.folders import is_object
 from floe_dev.catalogs.rest.http import NO_CONTENT, Call, Reply
 from floe_dev.catalogs.rest.management import entities
 from floe_dev.catalogs.rest.namespaces import string_map
@@ -53,7 +54,7 @@ def create_catalog(server: Server, call: Call) -> Reply:
         storage = _storage(catalog.get("storageConfigInfo"), base)
         _demand_inside(server, [base, *storage["allowedLocations"]])
         _demand_no_overlap(tx, name, [base, *storage["allowedLocations"]])
-        locations.path_of(base).mkdir(parents=True, exist_ok=True)
+        server.folders.make_base(base)
         now = now_ms()
         tx.run(
             "INSERT INTO floe_catalogs VALUES (?, ?, ?, ?, ?, ?, 1)",
@@ -73,18 +74,21 @@ def create_catalog(server: Server, call: Call) -> Reply:
 
 
 def _storage(value: Any, base: str) -> dict[str, Any]:
-    """A storage configuration, checked: files only, the base among the allowed locations."""
+    """A storage configuration, checked: files or S3, the base among the allowed locations."""
     if not isinstance(value, dict):
         raise bad_request("storageConfigInfo must be an object")
-    if value.get("storageType") != "FILE":
-        raise invalid(f"Unsupported storage type: {value.get('storageType')}; this server keeps tables in files")
+    kind = value.get("storageType")
+    if kind not in {"FILE", "S3"}:
+        raise invalid(f"Unsupported storage type: {kind}; this server keeps tables in files or in S3")
     allowed = value.get("allowedLocations") or []
     if not isinstance(allowed, list):
         raise bad_request("allowedLocations must be a list")
     normal = [locations.normalize(location) for location in allowed] or [base]
     if not any(locations.within(base, location) for location in normal):
         raise invalid(f"{BASE} {base} is not in the allowed locations")
-    return {"storageType": "FILE", "allowedLocations": normal}
+    if any(is_object(location) != (kind == "S3") for location in [base, *normal]):
+        raise invalid(f"The locations of a catalog with storage type {kind} must all be of that kind")
+    return {"storageType": kind, "allowedLocations": normal}
 
 
 def _demand_inside(server: Server, mine: list[str]) -> None:
@@ -92,7 +96,9 @@ def _demand_inside(server: Server, mine: list[str]) -> None:
     warehouse = server.settings.warehouse
     roots = {f"file://{path}" for path in (warehouse.absolute(), warehouse.resolve())}
     for location in mine:
-        if not any(locations.within(location, root) for root in roots):
+        if is_object(location):
+            server.folders.store(location)
+        elif not any(locations.within(location, root) for root in roots):
             raise invalid(f"Location {location} is not inside this server's warehouse {warehouse}")
 
 

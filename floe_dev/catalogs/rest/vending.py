@@ -1,0 +1,81 @@
+"""Vended credentials: keys for one table's files alone, to read or also to write by the grants of who asks."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from floe_dev.catalogs.rest.access import Access
+from floe_dev.catalogs.rest.errors import ApiError
+from floe_dev.catalogs.rest.folders import Folders
+from floe_dev.catalogs.rest.http import Call
+from floe_dev.catalogs.rest.names import Namespace
+from floe_dev.storage.base import StoreCredential
+
+#: Seconds that vended keys are good for (STS allows 15 minutes to 7 days).
+VENDED_SECONDS = 3600
+#: Keys are handed out again until this many seconds before their end, so that a client always has time for a long read.
+_REUSE_UNTIL_SECONDS = 1800
+_KEPT = 2000
+DELEGATION = "x-iceberg-access-delegation"
+
+
+class Vending:
+    """Gives out keys of the object store; kept, since STS takes milliseconds and a load should not."""
+
+    def __init__(self, folders: Folders) -> None:
+        """Nothing is asked of the store yet."""
+        self._folders = folders
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, bool], StoreCredential] = {}
+
+    def config(
+        self, call: Call, access: Access, location: str, namespace: Namespace, name: str, *, creating: bool = False
+    ) -> dict[str, str]:
+        """What a client needs to reach a table's files: empty for files, and where it did not ask.
+
+        `creating` asks for a table that does not exist yet, whose creator may write it. Raises ApiError 503 where the
+        store does not vend.
+        """
+        store = self._folders.store(location)
+        if store is None:
+            return {}
+        settings = {
+            "s3.endpoint": store.endpoint,
+            "s3.path-style-access": "true",
+            "s3.region": store.region,
+            "client.region": store.region,
+        }
+        if "vended-credentials" not in call.headers.get(DELEGATION, ""):
+            return settings
+        write = creating or access.may("TABLE_WRITE_DATA", namespace, name)
+        if not write and not access.may("TABLE_READ_DATA", namespace, name):
+            return settings
+        keys = self._keys(location, write)
+        return {
+            **settings,
+            "s3.access-key-id": keys.access_key,
+            "s3.secret-access-key": keys.secret_key,
+            "s3.session-token": keys.session_token or "",
+            "s3.session-token-expires-at-ms": str(int((keys.expires_at or 0) * 1000)),
+            "expiration-time": str(int((keys.expires_at or 0) * 1000)),
+        }
+
+    def _keys(self, location: str, write: bool) -> StoreCredential:
+        with self._lock:
+            known = self._known.get((location, write))
+        if known is not None and (known.expires_at or 0) - time.time() > _REUSE_UNTIL_SECONDS:
+            return known
+        store = self._folders.store(location)
+        assert store is not None
+        try:
+            keys = store.vend([location], write=write, seconds=VENDED_SECONDS)
+        except OSError as error:
+            raise ApiError(
+                503, "ServiceUnavailableException", f"The object store vends no credentials: {error.strerror}"
+            ) from None
+        with self._lock:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[location, write] = keys
+        return keys
