@@ -137,8 +137,9 @@ class Assembly:
         steps.append(Step("readiness", partial(self._readiness, fork), needs_credential))
         steps.append(Step("manifest", partial(self._manifest, fork), needs_credential))
         steps.append(Step("storage", partial(self._storage, fork), ("prepare",)))
+        # The web server launches the runs in its own environment, so it starts with the principal's credential in it.
         orchestrator = dagster.dagster_services(
-            self.project, code_depends_on=("manifest",), home_depends_on=("storage",)
+            self.project, code_depends_on=("manifest",), home_depends_on=("storage", *needs_credential)
         )
         steps.append(Step("assets", self._assets, tuple(service.name for service in orchestrator)))
         # Nobody waits for the receiver: it starts when the code server has had its turn at the processors.
