@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench docs screenshots clean setup setup-dev
+.PHONY: help up down test test-docker check bench docs screenshots clean setup setup-dev
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,6 +19,10 @@ down: setup ## Stop what `make up` started; data stay
 
 test: setup-dev ## Run the tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test-docker: setup-dev ## Build the images and run the tests that start containers (needs an engine and Go)
+	@$(BIN)/floe images build
+	@$(BIN)/python -m pytest tests/docker
 
 check: setup-dev ## Lint, format, types, import rules, dependencies
 	$(BIN)/ruff check .

@@ -224,7 +224,7 @@ class Code(Enum):
     IMAGE_MISSING = Kind(
         2303,
         "an image is not on this machine",
-        "Neither was it there nor could the engine pull it. stacks/images has the recipes of floe's own.",
+        "Neither was it there nor could the engine pull it. `floe images build` makes floe's own.",
     )
     ENGINE_REFUSED = Kind(
         2304, "the Docker engine refused", "What the engine said is shown with the error.", ExitCode.SERVICE_FAILED
@@ -234,6 +234,12 @@ class Code(Enum):
         "the object store refused",
         "The bucket, its user or its policy could not be made; the store's log says more.",
         ExitCode.SERVICE_FAILED,
+    )
+    IMAGE_NOT_BUILT = Kind(
+        2306,
+        "an image could not be built",
+        "Images whose published ones are gone are compiled from source; the tools for it have to be on this machine.",
+        ExitCode.MACHINE,
     )
     # 3xxx: catalog and provisioning
     CATALOG_UNREACHABLE = Kind(

@@ -41,6 +41,7 @@ COMMANDS: dict[str, Entry] = {
     "validate": Entry(_PROJECT, "validate", "Check the project against the platform's rules."),
     "compile": Entry(_PROJECT, "compile", "Write the project as one file, without secrets."),
     "reset": Entry(_PROJECT, "reset", "Delete everything floe made for the project."),
+    "images": Entry(_TOOLS, "images", "List, build, save and load the containers' images."),
     "doctor": Entry(_TOOLS, "doctor", "Check the machine, the project and the stack."),
     "explain": Entry(_TOOLS, "explain", "Explain an error code."),
     "schema": Entry(_TOOLS, "schema", "Print the JSON Schema of a configuration file."),

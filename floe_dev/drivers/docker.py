@@ -20,6 +20,8 @@ from floe_dev.errors import Code, FloeError
 PROJECT_LABEL = "dev.floe.project"
 INSTANCE_LABEL = "dev.floe.instance"
 SERVICE_LABEL = "dev.floe.service"
+#: What the names of images begin with that are made here and published nowhere.
+OWN_IMAGES = "floe/"
 #: Seconds for one answer of the engine.
 ENGINE_SECONDS = 30
 
@@ -64,6 +66,7 @@ def start(client: Any, spec: ContainerSpec) -> Any:
     """
     from docker.errors import APIError, DockerException, ImageNotFound
 
+    _demand_own_image(client, spec)
     labels = {PROJECT_LABEL: spec.project, INSTANCE_LABEL: spec.instance, SERVICE_LABEL: spec.service}
     try:
         for old in client.containers.list(all=True, filters={"label": _labels(spec.project, spec.service)}):
@@ -86,7 +89,7 @@ def start(client: Any, spec: ContainerSpec) -> Any:
             Code.IMAGE_MISSING,
             f"the image `{spec.image}` is not on this machine",
             why=f"the service `{spec.service}` runs in it, and the engine could not pull it: {error.explanation}",
-            fix="make it as stacks/images says, then `floe up`",
+            fix=f"docker pull {spec.image}",
         ) from error
     except APIError as error:
         raise FloeError(
@@ -94,6 +97,25 @@ def start(client: Any, spec: ContainerSpec) -> Any:
             f"the engine does not start `{spec.service}`",
             why=str(error.explanation or error),
             fix="floe doctor",
+        ) from error
+    except (DockerException, OSError) as error:
+        raise _no_engine(error) from error
+
+
+def _demand_own_image(client: Any, spec: ContainerSpec) -> None:
+    """Floe's own images are published nowhere: asking a registry for one would only take time."""
+    from docker.errors import DockerException, ImageNotFound
+
+    if not spec.image.startswith(OWN_IMAGES):
+        return
+    try:
+        client.images.get(spec.image)
+    except ImageNotFound as error:
+        raise FloeError(
+            Code.IMAGE_MISSING,
+            f"the image `{spec.image}` is not on this machine",
+            why=f"the service `{spec.service}` runs in it, and it is published nowhere",
+            fix="floe images build",
         ) from error
     except (DockerException, OSError) as error:
         raise _no_engine(error) from error

@@ -1,0 +1,118 @@
+"""MinIO itself: the bucket, the catalog's user, and keys that reach one prefix only."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from floe_dev.drivers import docker
+from floe_dev.drivers.docker import ContainerSpec
+from floe_dev.storage.base import StoreCredential
+from floe_dev.storage.minio import MinioStorage, set_up
+from tests.docker.conftest import minio_image
+from tests.drivers.helpers import eventually, free_port
+
+BUCKET = "lake"
+ROOT = StoreCredential("root", secrets.token_hex(16))
+USER = StoreCredential("catalog", secrets.token_hex(16))
+
+
+def _set_up(endpoint: str) -> list[str] | None:
+    """None while the server is not there yet."""
+    try:
+        return set_up(endpoint, ROOT, BUCKET, USER)
+    except OSError:
+        return None
+
+
+@pytest.fixture(scope="module")
+def endpoint(engine: Any) -> Iterator[str]:
+    project, port = f"test{secrets.token_hex(4)}", free_port()
+    spec = ContainerSpec(
+        project=project,
+        instance="one",
+        service="minio",
+        image=minio_image(),
+        command=["server", "/data", "--address", ":9000"],
+        environment={"MINIO_ROOT_USER": ROOT.access_key, "MINIO_ROOT_PASSWORD": ROOT.secret_key},
+        ports={9000: port},
+        volumes={f"floe-{project}-objects": "/data"},
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        docker.start(engine, spec)
+        eventually(lambda: _set_up(url) is not None, "MinIO was never set up", seconds=60)
+        yield url
+    finally:
+        docker.sweep(project, volumes=True)
+
+
+@pytest.fixture(scope="module")
+def store(endpoint: str) -> MinioStorage:
+    return MinioStorage(endpoint, USER)
+
+
+def test_a_second_set_up_makes_nothing(endpoint: str) -> None:
+    assert set_up(endpoint, ROOT, BUCKET, USER) == []
+
+
+def test_a_changed_secret_of_the_user_is_brought_in_line(endpoint: str, store: MinioStorage) -> None:
+    set_up(endpoint, ROOT, BUCKET, StoreCredential(USER.access_key, "another secret"))
+    with pytest.raises(OSError, match=r".+"):
+        store.write(f"s3://{BUCKET}/changed", b"x")
+    set_up(endpoint, ROOT, BUCKET, USER)
+    store.write(f"s3://{BUCKET}/changed", b"x")
+
+
+def test_objects_are_written_read_listed_and_purged(store: MinioStorage) -> None:
+    base = f"s3://{BUCKET}/größe 1"
+    assert not store.occupied(base)
+    assert store.size(f"{base}/a") is None
+    store.write(f"{base}/a", b"12345")
+    store.write(f"{base}/deep/b", b"")
+    store.write(f"s3://{BUCKET}/größe 10/c", b"stays")
+    assert store.read(f"{base}/a") == b"12345"
+    assert store.size(f"{base}/a") == 5
+    assert store.occupied(base)
+    with pytest.raises(FileNotFoundError):
+        store.read(f"{base}/none")
+    store.purge(base)
+    assert not store.occupied(base)
+    assert store.read(f"s3://{BUCKET}/größe 10/c") == b"stays"
+    store.remove(f"s3://{BUCKET}/größe 10/c")
+    store.remove(f"s3://{BUCKET}/größe 10/c")
+
+
+def test_the_catalogs_user_reaches_nothing_beside_its_bucket(endpoint: str, store: MinioStorage) -> None:
+    from minio import Minio
+
+    netloc = endpoint.removeprefix("http://")
+    root = Minio(
+        endpoint=netloc, access_key=ROOT.access_key, secret_key=ROOT.secret_key, secure=False, region=store.region
+    )
+    root.make_bucket(bucket_name="other")
+    with pytest.raises(OSError, match="AccessDenied"):
+        store.write("s3://other/x", b"x")
+
+
+def test_vended_keys_hold_to_their_prefix_and_to_reading(endpoint: str, store: MinioStorage) -> None:
+    table, neighbour = f"s3://{BUCKET}/shop/orders", f"s3://{BUCKET}/shop/orders2"
+    store.write(f"{table}/data/a", b"a")
+    store.write(f"{neighbour}/data/b", b"b")
+    reader = MinioStorage(endpoint, store.vend([table], write=False, seconds=900))
+    writer = MinioStorage(endpoint, store.vend([table], write=True, seconds=900))
+    assert reader.read(f"{table}/data/a") == b"a"
+    writer.write(f"{table}/data/c", b"c")
+    assert reader.occupied(table)
+    for refused in (
+        lambda: reader.write(f"{table}/data/d", b"d"),
+        lambda: reader.remove(f"{table}/data/a"),
+        lambda: reader.read(f"{neighbour}/data/b"),
+        lambda: writer.write(f"{neighbour}/data/d", b"d"),
+        lambda: writer.occupied(neighbour),
+    ):
+        with pytest.raises(OSError, match="AccessDenied"):
+            refused()
