@@ -68,7 +68,7 @@ def _volumes(stack: RunningStack) -> list[str]:
 
 
 def _rows(session: Session, table: str = "silver.clean") -> int:
-    return session.catalog("reader").load_table(table).scan().to_arrow().num_rows
+    return int(session.catalog("reader").load_table(table).scan().to_arrow().num_rows)
 
 
 def test_pyiceberg_and_duckdb_read_objects_with_vended_keys(stack: RunningStack, session: Session) -> None:
