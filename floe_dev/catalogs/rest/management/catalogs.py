@@ -78,7 +78,7 @@ def _storage(value: Any, base: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise bad_request("storageConfigInfo must be an object")
     kind = value.get("storageType")
-    if kind not in {"FILE", "S3"}:
+    if kind not in ("FILE", "S3"):  # not a set: the value may be anything, also what has no hash
         raise invalid(f"Unsupported storage type: {kind}; this server keeps tables in files or in S3")
     allowed = value.get("allowedLocations") or []
     if not isinstance(allowed, list):
