@@ -15,8 +15,6 @@ from floe_dev.model.lineage import Links, RunLink, SnapshotLink
 from floe_dev.model.traces import TraceSummary
 from floe_dev.telemetry.query import TelemetryReader, TraceFilter, run_link
 
-#: Milliseconds that a commit may lie outside its run by another clock.
-_SLACK_MS = 1_000
 _TRACES = 200
 
 
@@ -173,12 +171,11 @@ def _link(
 
 
 def _by_time(committed_ms: int, touching: Iterable[TraceSummary]) -> TraceSummary | None:
-    """Of the traces that went on when the commit was made a run's before any other, then the shortest."""
-    around = [
-        trace
-        for trace in touching
-        if trace.start_ns // 1_000_000 - _SLACK_MS <= committed_ms <= trace.end_ns // 1_000_000 + _SLACK_MS
-    ]
+    """Of the traces that went on when the commit was made a run's before any other, then the shortest.
+
+    Not a moment is added at either end: a commit made just after a run is somebody else's.
+    """
+    around = [trace for trace in touching if trace.start_ns // 1_000_000 <= committed_ms <= trace.end_ns // 1_000_000]
     return min(around, key=lambda trace: (trace.run_id is None, trace.end_ns - trace.start_ns), default=None)
 
 
