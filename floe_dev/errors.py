@@ -214,7 +214,8 @@ class Code(Enum):
     NO_ENGINE = Kind(
         2301,
         "no Docker engine answers",
-        "The stack has services in containers. DOCKER_HOST, else the default socket, says where the engine is.",
+        "The stack has services in containers. The engine is found by DOCKER_HOST, the chosen Docker context, or the "
+        "sockets of Docker, Docker Desktop, Colima, OrbStack, Rancher Desktop and Podman, rootless ones too.",
     )
     ENGINE_DENIED = Kind(
         2302,
@@ -240,6 +241,47 @@ class Code(Enum):
         "an image could not be built",
         "Images whose published ones are gone are compiled from source; the tools for it have to be on this machine.",
         ExitCode.MACHINE,
+    )
+    IMAGE_ARCHITECTURE = Kind(
+        2321,
+        "an image is for another processor",
+        "The engine runs programs of its own architecture only. Images of floe's own are built for the engine's; of "
+        "published ones the right variant is pulled with --platform.",
+        ExitCode.MACHINE,
+    )
+    NAME_CLASH = Kind(
+        2322,
+        "a name is taken by something that is not floe's",
+        "The network and the containers of a project have names of their own. What has such a name without floe's "
+        "label is left alone, so it has to be renamed or removed by whoever made it.",
+        ExitCode.BUSY,
+    )
+    VOLUME_VERSION = Kind(
+        2323,
+        "a volume is from another version",
+        "The program in the container cannot read data of the version that wrote the volume. Nothing was touched.",
+        ExitCode.CONFIG,
+    )
+    CLOCK_SKEW = Kind(
+        2324,
+        "the clocks of this machine and of the containers differ",
+        "Signed requests (S3, STS) are refused when the clocks are more than 15 minutes apart; tokens expire early or "
+        "late with less. The clock of an engine's virtual machine stops while a laptop sleeps.",
+        ExitCode.MACHINE,
+    )
+    PORT_TAKEN = Kind(
+        2325,
+        "a port was taken in the last moment",
+        "Ports are chosen before the containers start; something else took one in between, or the engine's machine has "
+        "it in use where this one does not see it.",
+        ExitCode.PORT,
+    )
+    NETWORK_CELL = Kind(
+        2326,
+        "an endpoint does not work from everywhere",
+        "Catalog, credentials and object store are asked from this machine and from inside the containers' network; "
+        "`floe doctor --network` shows what works from where, and the setting to change for each that does not.",
+        ExitCode.SERVICE_FAILED,
     )
     # 3xxx: catalog and provisioning
     CATALOG_UNREACHABLE = Kind(

@@ -5,40 +5,39 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from floe_dev.config import compose
 from floe_dev.config.bundled import bundled
+from floe_dev.config.compose import ContainerFile, without_extensions
+from floe_dev.config.interpolation import MissingVariableError, interpolate
 from floe_dev.config.validation import validate
 from floe_dev.config.yaml_source import YamlSource, read_yaml
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.base import Model
-from floe_dev.model.stack import DriverKind, Probe, RestartPolicy, Service, Stack
+from floe_dev.model.stack import Bind, DriverKind, Probe, RestartPolicy, Service, Stack
 
 
 class ServiceExtension(Model):
     """`x-floe` of a service: what Compose has no word for."""
 
-    driver: DriverKind = Field(default=DriverKind.PROCESS, description="Who starts the service.")
-    container_port: int | None = Field(
-        default=None, ge=1, le=65535, description="Port the container listens on, published as `port`."
+    driver: DriverKind | None = Field(default=None, description="Who starts it; with an image that is docker.")
+    port: int | None = Field(
+        default=None, ge=1, le=65535, description="Preferred port of a process on 127.0.0.1; containers have `ports`."
     )
-    port: int | None = Field(default=None, ge=1, le=65535, description="Preferred port on 127.0.0.1.")
     probe: Probe | None = Field(default=None, description="When the service counts as ready.")
+    data_version: str | None = Field(
+        default=None, description="Format of the data in its volumes; a volume of another one is refused, not touched."
+    )
     restart: RestartPolicy = Field(default=RestartPolicy(), description="What happens when it ends on its own.")
     stop_grace_seconds: float = Field(default=5.0, ge=0, description="Seconds between SIGTERM and SIGKILL.")
 
 
-class ServiceFile(Model):
-    """One service in a stack file."""
+class ServiceFile(ContainerFile):
+    """One service in a stack file: keys of Compose, and `x-floe`."""
 
-    image: str | None = Field(default=None, description="The container's image, for the docker driver.")
-    volumes: tuple[str, ...] = Field(default=(), description="`name:/path/in/the/container` of each named volume.")
-    command: tuple[str, ...] = Field(default=(), description="Program and arguments; placeholders are filled in.")
-    environment: dict[str, str] = Field(
-        default_factory=dict, description="Variables of the process; placeholders are filled in."
-    )
-    depends_on: tuple[str, ...] = Field(default=(), description="Services that have to be ready before.")
     x_floe: ServiceExtension = Field(
         default=ServiceExtension(), alias="x-floe", description="What Compose has no word for."
     )
@@ -48,20 +47,31 @@ class StackExtension(Model):
     """`x-floe` of the stack."""
 
     description: str = Field(default="", description="Shown where stacks are listed.")
+    extends: str | None = Field(
+        default=None, description="A stack whose services this one has as well; one of the same name takes its place."
+    )
     catalog: str | None = Field(default=None, description="The service that answers the catalog API.")
     object_store: str | None = Field(default=None, description="The service that keeps the tables' objects.")
     provision: bool = Field(default=False, description="Create catalog, namespaces, principals and grants.")
 
 
 class StackFile(Model):
-    """A whole stack file."""
+    """A whole stack file: a part of the Compose Specification, so that `docker compose -f` reads it too."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="Name of the stack.")
+    version: str | None = Field(default=None, description="Obsolete in Compose; ignored.")
+    name: str | None = Field(
+        default=None, pattern=r"^[a-z][a-z0-9-]*$", description="Name of the stack; the file's if absent."
+    )
     x_floe: StackExtension = Field(
         default=StackExtension(), alias="x-floe", description="What Compose has no word for."
     )
     volumes: dict[str, None] = Field(default_factory=dict, description="Named volumes of the services.")
     services: dict[str, ServiceFile] = Field(default_factory=dict, description="Services by name.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_extensions(cls, data: Any) -> Any:
+        return without_extensions(data)
 
 
 def stack_files(project_root: Path | None) -> dict[str, Path]:
@@ -70,41 +80,50 @@ def stack_files(project_root: Path | None) -> dict[str, Path]:
     return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
 
 
-def _check_container(name: str, service: ServiceFile, parsed: StackFile, source: YamlSource) -> None:
-    if (service.x_floe.driver is DriverKind.DOCKER) != (service.image is not None):
-        raise FloeError(
-            Code.INVALID_VALUE,
-            f"service `{name}` needs both `image` and `x-floe.driver: docker`, or neither",
-            why="a container has an image, a process has none",
-            fix="add the one that is missing",
-            where=source.where(("services", name)),
-        )
-    for text in service.volumes:
-        volume, path = _volume(text)
-        if volume not in parsed.volumes or not path.startswith("/"):
-            raise FloeError(
-                Code.INVALID_VALUE,
-                f"service `{name}` has a volume `{text}` that floe does not understand",
-                why="a volume is `name:/path`, and its name is listed under `volumes` of the file",
-                fix="correct `volumes`",
-                where=source.where(("services", name, "volumes")),
-            )
-
-
-def _volume(text: str) -> tuple[str, str]:
-    name, _, path = text.partition(":")
-    return name, path
-
-
-def _image(name: str, service: ServiceFile) -> str | None:
-    """The image, or the one that the variable `FLOE_IMAGE_<SERVICE>` puts in its place."""
-    if service.image is None:
-        return None
-    return os.environ.get(f"FLOE_IMAGE_{name.upper().replace('-', '_')}") or service.image
-
-
 def load_stack(name: str, project_root: Path | None = None) -> Stack:
     """The stack called `name`, or in the file of that path; raises FloeError 1205 and those of reading YAML."""
+    return _load(name, project_root, ())
+
+
+def _load(name: str, project_root: Path | None, extending: tuple[str, ...]) -> Stack:
+    file = _find(name, project_root)
+    source = read_yaml(file)
+    parsed = validate(StackFile, source)
+    extension = parsed.x_floe
+    base = Stack(name=name)
+    if extension.extends is not None:
+        if extension.extends in (*extending, name):
+            raise FloeError(
+                Code.INVALID_VALUE,
+                f"the stack `{name}` extends itself",
+                why=" -> ".join((*extending, name, extension.extends)),
+                fix="take one `extends` out",
+                where=source.where(("x-floe", "extends")),
+            )
+        base = _load(extension.extends, project_root, (*extending, name))
+    own = {key: _service(key, service, parsed, source) for key, service in parsed.services.items()}
+    services = {service.name: service for service in base.services} | own
+    for key, service in own.items():
+        for needed in service.depends_on:
+            if needed not in services:
+                raise FloeError(
+                    Code.UNKNOWN_REFERENCE,
+                    f"service `{key}` depends on `{needed}`, which is not in the stack",
+                    why=f"its services are: {', '.join(services)}",
+                    fix="correct `depends_on`",
+                    where=source.where(("services", key, "depends_on")),
+                )
+    return Stack(
+        name=parsed.name or file.stem,
+        description=extension.description or base.description,
+        catalog_service=extension.catalog or base.catalog_service,
+        object_store_service=extension.object_store or base.object_store_service,
+        provision=extension.provision or base.provision,
+        services=tuple(services.values()),
+    )
+
+
+def _find(name: str, project_root: Path | None) -> Path:
     files = stack_files(project_root)
     file = files.get(name) or (Path(name) if name.endswith((".yaml", ".yml")) else None)
     if file is None:
@@ -115,40 +134,91 @@ def load_stack(name: str, project_root: Path | None = None) -> Stack:
             why=f"the stacks known here are: {', '.join(sorted(files))}",
             fix=f"--stack {near[0]}" if near else "put its file into the project's stacks/ folder",
         )
-    source = read_yaml(file)
-    parsed = validate(StackFile, source)
-    for service_name, service in parsed.services.items():
-        _check_container(service_name, service, parsed, source)
-        for needed in service.depends_on:
-            if needed not in parsed.services:
-                raise FloeError(
-                    Code.UNKNOWN_REFERENCE,
-                    f"service `{service_name}` depends on `{needed}`, which is not in the stack",
-                    why=f"its services are: {', '.join(parsed.services)}",
-                    fix="correct `depends_on`",
-                    where=source.where(("services", service_name, "depends_on")),
-                )
-    return Stack(
-        name=parsed.name,
-        description=parsed.x_floe.description,
-        catalog_service=parsed.x_floe.catalog,
-        object_store_service=parsed.x_floe.object_store,
-        provision=parsed.x_floe.provision,
-        services=tuple(
-            Service(
-                name=service_name,
-                driver=service.x_floe.driver,
-                image=_image(service_name, service),
-                container_port=service.x_floe.container_port,
-                volumes=dict(_volume(text) for text in service.volumes),
-                command=service.command,
-                environment=service.environment,
-                port=service.x_floe.port,
-                depends_on=service.depends_on,
-                probe=service.x_floe.probe,
-                restart=service.x_floe.restart,
-                stop_grace_seconds=service.x_floe.stop_grace_seconds,
-            )
-            for service_name, service in parsed.services.items()
-        ),
+    return file
+
+
+def _service(name: str, service: ServiceFile, parsed: StackFile, source: YamlSource) -> Service:
+    extension = service.x_floe
+    driver = extension.driver or (DriverKind.DOCKER if service.image is not None else DriverKind.PROCESS)
+    if (driver is DriverKind.DOCKER) != (service.image is not None):
+        raise FloeError(
+            Code.INVALID_VALUE,
+            f"service `{name}` has an `image` and no container, or a container and no `image`",
+            why="a container (`x-floe.driver: docker`) has an image, a process has none",
+            fix="add the one that is missing, or take the other out",
+            where=source.where(("services", name)),
+        )
+    volumes, binds = _mounts(name, service, parsed, source)
+    published = dict(compose.port(entry) for entry in service.ports)
+    container_port = next(iter(published), None)
+    restart = extension.restart
+    if service.restart == "no" and "restart" not in extension.model_fields_set:
+        restart = RestartPolicy(enabled=False)
+    grace = compose.seconds(service.stop_grace_period) if service.stop_grace_period else extension.stop_grace_seconds
+    return Service(
+        name=name,
+        driver=driver,
+        image=_image(name, service, source),
+        entrypoint=compose.words(service.entrypoint),
+        command=compose.words(service.command),
+        environment=compose.variables(service.environment),
+        container_port=container_port,
+        port=published[container_port] if container_port is not None else extension.port,
+        more_ports={inside: outside for inside, outside in published.items() if inside != container_port},
+        volumes=volumes,
+        data_version=extension.data_version,
+        binds=binds,
+        tmpfs=(service.tmpfs,) if isinstance(service.tmpfs, str) else service.tmpfs,
+        user=service.user,
+        working_dir=service.working_dir,
+        hostname=service.hostname,
+        read_only=service.read_only,
+        memory_bytes=compose.size(service.mem_limit) if service.mem_limit is not None else None,
+        init=service.init,
+        healthcheck=service.healthcheck.command() if service.healthcheck is not None else (),
+        depends_on=tuple(service.depends_on),
+        probe=extension.probe,
+        restart=restart,
+        stop_grace_seconds=grace,
     )
+
+
+def _mounts(
+    name: str, service: ServiceFile, parsed: StackFile, source: YamlSource
+) -> tuple[dict[str, str], tuple[Bind, ...]]:
+    named, binds = {}, []
+    for entry in service.volumes:
+        mount = compose.volume(entry)
+        if mount.type == "bind":
+            path = (source.file.parent / Path(mount.source).expanduser()).resolve()
+            binds.append(Bind(source=str(path), target=mount.target, read_only=mount.read_only))
+            continue
+        if mount.source not in parsed.volumes:
+            raise FloeError(
+                Code.INVALID_VALUE,
+                f"service `{name}` has a volume `{mount.source}` that the file does not declare",
+                why="the name of a volume is listed under `volumes` of the file",
+                fix=f"add `{mount.source}:` under `volumes`",
+                where=source.where(("services", name, "volumes")),
+            )
+        named[mount.source] = mount.target
+    return named, tuple(binds)
+
+
+def _image(name: str, service: ServiceFile, source: YamlSource) -> str | None:
+    """The image, or the one that the variable `FLOE_IMAGE_<SERVICE>` puts in its place."""
+    if service.image is None:
+        return None
+    override = os.environ.get(f"FLOE_IMAGE_{name.upper().replace('-', '_')}")
+    if override:
+        return override
+    try:
+        return interpolate(service.image, os.environ)
+    except MissingVariableError as error:
+        raise FloeError(
+            Code.INVALID_VALUE,
+            f"the image of service `{name}` is not known",
+            why=str(error),
+            fix="set the variable, or give it a default: ${NAME:-image}",
+            where=source.where(("services", name, "image")),
+        ) from None

@@ -9,21 +9,30 @@ import contextlib
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from floe_dev.drivers.engine import connect, gone
 from floe_dev.drivers.logs import open_log
 from floe_dev.drivers.ports import LOOPBACK
+from floe_dev.drivers.refusals import (
+    image_missing,
+    network_clash,
+    network_refused,
+    start_refused,
+    wrong_architecture,
+)
 from floe_dev.errors import Code, FloeError
+from floe_dev.model.stack import Bind
+
+__all__ = ["ContainerSpec", "connect", "ensure_network", "follow", "start", "stop", "sweep", "wait"]
 
 PROJECT_LABEL = "dev.floe.project"
 INSTANCE_LABEL = "dev.floe.instance"
 SERVICE_LABEL = "dev.floe.service"
-#: What the names of images begin with that are made here and published nowhere.
-OWN_IMAGES = "floe/"
-#: Seconds for one answer of the engine.
-ENGINE_SECONDS = 30
+#: On a volume: the format of the data in it.
+DATA_LABEL = "dev.floe.data-version"
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,19 @@ class ContainerSpec:
     ports: Mapping[int, int]
     #: Path in the container by volume name; the volumes outlive the container.
     volumes: Mapping[str, str]
+    #: The project's network, where the container is found by its service's name; None: the engine's default one.
+    network: str | None = None
+    entrypoint: Sequence[str] = ()
+    binds: Sequence[Bind] = ()
+    tmpfs: Sequence[str] = ()
+    user: str | None = None
+    working_dir: str | None = None
+    hostname: str | None = None
+    read_only: bool = False
+    memory_bytes: int | None = None
+    init: bool = False
+    data_version: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -46,79 +68,149 @@ class ContainerSpec:
         return f"floe-{self.project}-{self.service}"
 
 
-def connect() -> Any:
-    """The engine that DOCKER_HOST or the default socket names; raises FloeError 2301 or 2302."""
-    import docker
+def network_name(project: str) -> str:
+    """The network of a project's containers."""
+    return f"floe-{project}"
+
+
+def ensure_network(client: Any, project: str) -> str:
+    """The project's network, made where it is not there yet; its name.
+
+    Raises FloeError 2322 (another's network has the name), 2304, 2301.
+    """
+    from docker.errors import APIError, DockerException
+
+    name = network_name(project)
+    try:
+        # The filter also finds names that merely contain it.
+        there = [network for network in client.networks.list(names=[name]) if network.name == name]
+        if not there:
+            client.networks.create(name, driver="bridge", labels={PROJECT_LABEL: project}, check_duplicate=True)
+        elif (there[0].attrs.get("Labels") or {}).get(PROJECT_LABEL) != project:
+            raise network_clash(name)
+    except APIError as error:
+        raise network_refused(name, str(error.explanation or error)) from error
+    except (DockerException, OSError) as error:
+        raise gone(error) from error
+    return name
+
+
+def remove_others(client: Any, project: str, instance: str) -> None:
+    """Remove the project's containers of every start but `instance`: a killed supervisor's, another stack's."""
+    from docker.errors import NotFound
+
+    for container in client.containers.list(all=True, filters={"label": _labels(project)}, ignore_removed=True):
+        if container.labels.get(INSTANCE_LABEL) != instance:
+            with contextlib.suppress(NotFound):
+                container.remove(force=True)
+
+
+def remove_network(client: Any, project: str) -> None:
+    """Remove the project's network; one that is gone, or that somebody else's container is in, is no error."""
     from docker.errors import DockerException
 
-    try:
-        client = docker.from_env(timeout=ENGINE_SECONDS)
-        client.ping()
-    except (DockerException, OSError) as error:
-        raise _no_engine(error) from error
-    return client
+    with contextlib.suppress(DockerException, OSError):
+        for network in client.networks.list(filters={"label": _labels(project)}):
+            network.remove()
 
 
 def start(client: Any, spec: ContainerSpec) -> Any:
     """Start the container, in place of an older one of the same project and service.
 
-    Raises FloeError 2303 (no such image here), 2304 (the engine refuses), 2302 (it is gone).
+    Raises FloeError 2303 (no such image here), 2321 (it is for another processor), 2323 (a volume of another version),
+    2325 (port taken), 2322 (name taken), 9101 (disk full), 2304 (the engine refuses), 2301 (it is gone).
     """
     from docker.errors import APIError, DockerException, ImageNotFound
 
-    _demand_own_image(client, spec)
-    labels = {PROJECT_LABEL: spec.project, INSTANCE_LABEL: spec.instance, SERVICE_LABEL: spec.service}
     try:
+        _demand_image(client, spec)
         for old in client.containers.list(all=True, filters={"label": _labels(spec.project, spec.service)}):
             old.remove(force=True)
-        for volume in spec.volumes:
-            client.volumes.create(name=volume, labels={PROJECT_LABEL: spec.project})
-        return client.containers.run(
-            spec.image,
-            list(spec.command) or None,
-            name=spec.name,
-            detach=True,
-            environment=dict(spec.environment),
-            labels=labels,
-            ports={f"{inside}/tcp": (LOOPBACK, outside) for inside, outside in spec.ports.items()},
-            volumes={name: {"bind": path, "mode": "rw"} for name, path in spec.volumes.items()},
-            security_opt=["no-new-privileges"],
-        )
+        _make_volumes(client, spec)
+        return client.containers.run(**_arguments(client, spec))
     except ImageNotFound as error:
-        raise FloeError(
-            Code.IMAGE_MISSING,
-            f"the image `{spec.image}` is not on this machine",
-            why=f"the service `{spec.service}` runs in it, and the engine could not pull it: {error.explanation}",
-            fix=f"docker pull {spec.image}",
-        ) from error
+        raise image_missing(spec.image, spec.service) from error
     except APIError as error:
-        raise FloeError(
-            Code.ENGINE_REFUSED,
-            f"the engine does not start `{spec.service}`",
-            why=str(error.explanation or error),
-            fix="floe doctor",
-        ) from error
+        refused = start_refused(spec.service, spec.name, spec.image, str(error.explanation or error))
+        # One that was made and could not be started would hold its name and its ports' claims.
+        with contextlib.suppress(DockerException, OSError):
+            for left in client.containers.list(all=True, filters={"label": _labels(spec.project, spec.service)}):
+                left.remove(force=True)
+        raise refused from error
     except (DockerException, OSError) as error:
-        raise _no_engine(error) from error
+        raise gone(error) from error
 
 
-def _demand_own_image(client: Any, spec: ContainerSpec) -> None:
-    """Floe's own images are published nowhere: asking a registry for one would only take time."""
-    from docker.errors import DockerException, ImageNotFound
+def _arguments(client: Any, spec: ContainerSpec) -> dict[str, Any]:
+    mounts = {name: {"bind": path, "mode": "rw"} for name, path in spec.volumes.items()}
+    mounts |= {bind.source: {"bind": bind.target, "mode": "ro" if bind.read_only else "rw"} for bind in spec.binds}
+    arguments: dict[str, Any] = {
+        "image": spec.image,
+        "command": list(spec.command) or None,
+        "name": spec.name,
+        "detach": True,
+        "environment": dict(spec.environment),
+        "labels": {
+            **spec.labels,
+            PROJECT_LABEL: spec.project,
+            INSTANCE_LABEL: spec.instance,
+            SERVICE_LABEL: spec.service,
+        },
+        "ports": {f"{inside}/tcp": (LOOPBACK, outside) for inside, outside in spec.ports.items()},
+        "volumes": mounts,
+        "tmpfs": dict.fromkeys(spec.tmpfs, ""),
+        "user": spec.user,
+        "working_dir": spec.working_dir,
+        "hostname": spec.hostname,
+        "read_only": spec.read_only,
+        "mem_limit": spec.memory_bytes,
+        "init": spec.init or None,
+        "security_opt": ["no-new-privileges"],
+    }
+    if spec.entrypoint:
+        arguments["entrypoint"] = list(spec.entrypoint)
+    if spec.network is not None:
+        arguments["network"] = spec.network
+        arguments["networking_config"] = {
+            spec.network: client.api.create_endpoint_config(aliases=[spec.service]),
+        }
+    return arguments
 
-    if not spec.image.startswith(OWN_IMAGES):
-        return
-    try:
-        client.images.get(spec.image)
-    except ImageNotFound as error:
-        raise FloeError(
-            Code.IMAGE_MISSING,
-            f"the image `{spec.image}` is not on this machine",
-            why=f"the service `{spec.service}` runs in it, and it is published nowhere",
-            fix="floe images build",
-        ) from error
-    except (DockerException, OSError) as error:
-        raise _no_engine(error) from error
+
+def _demand_image(client: Any, spec: ContainerSpec) -> None:
+    """The image is here and for this processor; nothing is pulled, that is its own step."""
+    image = client.images.get(spec.image)
+    has, wanted = _architecture(image.attrs.get("Architecture")), _architecture(client.version().get("Arch"))
+    if has and wanted and has != wanted:
+        raise wrong_architecture(spec.image, spec.service, has, wanted)
+
+
+def _architecture(name: str | None) -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(name or "", name or "")
+
+
+def _make_volumes(client: Any, spec: ContainerSpec) -> None:
+    from docker.errors import NotFound
+
+    for name in spec.volumes:
+        try:
+            known = client.volumes.get(name).attrs.get("Labels") or {}
+        except NotFound:
+            labels = {PROJECT_LABEL: spec.project, SERVICE_LABEL: spec.service}
+            if spec.data_version is not None:
+                labels[DATA_LABEL] = spec.data_version
+            client.volumes.create(name=name, labels=labels)
+            continue
+        held = known.get(DATA_LABEL)
+        # A volume without the mark was made before there were marks, or by hand: the service finds out itself.
+        if spec.data_version is not None and held is not None and held != spec.data_version:
+            raise FloeError(
+                Code.VOLUME_VERSION,
+                f"the data of `{spec.service}` are from version {held}, and it is version {spec.data_version} now",
+                why=f"the volume `{name}` was left as it is",
+                fix=f"FLOE_IMAGE_{spec.service.upper().replace('-', '_')}=<an image of version {held}> floe up to read "
+                "them, or floe down --volumes to begin anew",
+            )
 
 
 def follow(container: Any, log: Path) -> None:
@@ -154,19 +246,25 @@ def stop(container: Any, seconds: float) -> None:
 
 
 def sweep(project: str, *, volumes: bool = False) -> list[str]:
-    """Remove every container of the project, with `volumes` their data too; the names of what was removed.
+    """Remove every container and network of the project, with `volumes` their data too; the names of what was removed.
 
     Raises FloeError 2301 or 2302 where the engine does not answer.
     """
-    from docker.errors import NotFound
+    from docker.errors import DockerException, NotFound
 
     client = connect()
     removed = []
-    for container in client.containers.list(all=True, filters={"label": _labels(project)}):
+    mine = {"label": _labels(project)}
+    for container in client.containers.list(all=True, filters=mine, ignore_removed=True):
         with contextlib.suppress(NotFound):
             container.remove(force=True)
             removed.append(container.name)
-    for volume in client.volumes.list(filters={"label": _labels(project)}) if volumes else ():
+    for network in client.networks.list(filters=mine):
+        # Somebody may have put a container of theirs into it: then it stays.
+        with contextlib.suppress(DockerException):
+            network.remove()
+            removed.append(network.name)
+    for volume in client.volumes.list(filters=mine) if volumes else ():
         with contextlib.suppress(NotFound):
             volume.remove(force=True)
             removed.append(volume.name)
@@ -175,21 +273,3 @@ def sweep(project: str, *, volumes: bool = False) -> list[str]:
 
 def _labels(project: str, service: str | None = None) -> list[str]:
     return [f"{PROJECT_LABEL}={project}", *([f"{SERVICE_LABEL}={service}"] if service else [])]
-
-
-def _no_engine(error: Exception) -> FloeError:
-    text = str(error)
-    if "Permission denied" in text or "PermissionError" in text:
-        return FloeError(
-            Code.ENGINE_DENIED,
-            "the Docker engine's socket is closed to this user",
-            why=text,
-            fix="sudo usermod -aG docker $USER && newgrp docker",
-        )
-    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    return FloeError(
-        Code.NO_ENGINE,
-        "no Docker engine answers",
-        why=f"{host}: {text}",
-        fix="start Docker, or take the stack that needs none: floe up --stack embedded",
-    )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from floe_dev.config.bundled import bundled
-from floe_dev.drivers.docker import connect
+from floe_dev.drivers.engine import connect
 from floe_dev.errors import Code, FloeError
 
 #: Go's name of MinIO at the version that the image's tag says.

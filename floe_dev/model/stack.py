@@ -24,6 +24,9 @@ class Probe(Model):
     """
 
     path: str | None = Field(default="/", description="Path of the GET; a TCP connection is enough where it is null.")
+    container_port: int | None = Field(
+        default=None, ge=1, le=65535, description="The published container port that is asked; the first one if absent."
+    )
     status: int = Field(default=200, description="HTTP status of a ready service.")
     expect: str | None = Field(default=None, description="Text that the answer has to contain.")
     instance_header: str | None = Field(
@@ -49,6 +52,14 @@ class RestartPolicy(Model):
     window_seconds: float = Field(default=120.0, description="Length of the window in seconds.")
 
 
+class Bind(Model):
+    """A file or folder of this machine in a container."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
 class Service(Model):
     """One declared service.
 
@@ -61,10 +72,26 @@ class Service(Model):
     environment: dict[str, str] = Field(default_factory=dict)
     #: The container's image, for the docker driver.
     image: str | None = None
+    #: In place of the image's own entrypoint; empty leaves that.
+    entrypoint: tuple[str, ...] = ()
     #: The port that the container listens on; on 127.0.0.1 it is published as `port`.
     container_port: int | None = None
+    #: Further ports of the container, and the preferred one of each on 127.0.0.1.
+    more_ports: dict[int, int] = Field(default_factory=dict)
     #: Path in the container by name of the volume, which outlives the container.
     volumes: dict[str, str] = Field(default_factory=dict)
+    #: The format that this service's volumes are kept in; a volume of another one is refused.
+    data_version: str | None = None
+    binds: tuple[Bind, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    user: str | None = None
+    working_dir: str | None = None
+    hostname: str | None = None
+    read_only: bool = False
+    memory_bytes: int | None = None
+    init: bool = False
+    #: Run in the container until it succeeds: the service is ready then. Empty: there is no such check.
+    healthcheck: tuple[str, ...] = ()
     #: Preferred port on 127.0.0.1; another one is taken, remembered and told if it is in use. None: it listens nowhere.
     port: int | None = None
     depends_on: tuple[str, ...] = ()
@@ -73,6 +100,15 @@ class Service(Model):
     stop_grace_seconds: float = 5.0
     #: Where it can be, fork `{python} -m MODULE …` from the fork server once that has loaded the module named here.
     fork_after: str | None = None
+
+    def port_key(self, container_port: int | None = None) -> str:
+        """The name under which a published port is chosen and remembered: the service's, unless it is a further one."""
+        return f"{self.name}/{container_port}" if container_port in self.more_ports else self.name
+
+    def wanted_ports(self) -> dict[str, int]:
+        """Every port that the service listens on, by its name, as preferred."""
+        own = {self.name: self.port} if self.port is not None else {}
+        return own | {self.port_key(inside): outside for inside, outside in self.more_ports.items()}
 
 
 class Stack(Model):

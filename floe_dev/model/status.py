@@ -46,6 +46,8 @@ class ServiceStatus(Model):
     #: Why it is not ready: the last probe's answer, the exit status, the port that was taken and by whom.
     reason: str | None = None
     log: str | None = None
+    #: The container's name, where it runs in one.
+    container: str | None = None
 
     @property
     def health(self) -> Health:

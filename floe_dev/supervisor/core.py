@@ -12,6 +12,7 @@ from floe_dev.drivers.markers import kill_marked
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Service
+from floe_dev.supervisor.containers import Containers
 from floe_dev.supervisor.hub import Hub
 from floe_dev.supervisor.plan import Plan, Step
 from floe_dev.supervisor.ports import PortClaims
@@ -39,8 +40,13 @@ class Supervisor:
     wanted_ports: Mapping[str, int] = field(default_factory=dict)
     fork_client: ForkClient | None = None
     runners: dict[str, ServiceRunner] = field(default_factory=dict)
+    containers: Containers = field(init=False)
     #: Held for as long as this process lives.
     port_claims: PortClaims | None = None
+
+    def __post_init__(self) -> None:
+        """The engine is found when the first container is started."""
+        self.containers = Containers(self.layout, self.state.instance)
 
     async def start(self) -> None:
         """Bring everything up; raises the first FloeError, or 2102 once the shared deadline is over."""
@@ -52,6 +58,7 @@ class Supervisor:
             ports=self.ports,
             environment=self.environment,
             fork=self.fork,
+            containers=self.containers,
         )
         self.runners = {service.name: ServiceRunner(service, context) for service in self.plan.services}
         for step in self.plan.steps:
@@ -87,15 +94,13 @@ class Supervisor:
         """Give every service its port: the remembered one, else the wanted one, else a free one, and tell."""
         claims = PortClaims(self.layout.root)
         ports: dict[str, int] = {}
-        for service in self.plan.services:
-            if service.port is None:
-                continue
-            wanted = self.wanted_ports.get(service.name) or self.state.ports.get(service.name, service.port)
-            choice = claims.choose(wanted)
-            ports[service.name] = choice.port
+        preferred = {name: port for service in self.plan.services for name, port in service.wanted_ports().items()}
+        for name, port in preferred.items():
+            choice = claims.choose(self.wanted_ports.get(name) or self.state.ports.get(name, port))
+            ports[name] = choice.port
             if choice.taken is not None:
                 why = f"is held by {choice.holder}" if choice.holder else "is taken"
-                self.hub.notice(f"port {choice.taken} {why}: {service.name} listens on {choice.port} instead")
+                self.hub.notice(f"port {choice.taken} {why}: {name} listens on {choice.port} instead")
         self.port_claims = claims
         self.ports.update(ports)
         self.state = self.state.model_copy(update={"ports": ports})
@@ -180,4 +185,5 @@ class Supervisor:
             remaining = {name: runner for name, runner in remaining.items() if name not in level}
         if self.fork_client is not None:
             self.fork_client.close()
+        await self.containers.close()
         await asyncio.to_thread(kill_marked, self.state.instance, grace_seconds=0.2)

@@ -8,15 +8,16 @@ import os
 import re
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from floe_dev.config.interpolation import MissingVariableError, interpolate
 from floe_dev.config.machine import disk_is_full
 from floe_dev.drivers import docker
+from floe_dev.drivers.events import ContainerEvent
 from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.ports import LOOPBACK, holder_of, is_free, listens
 from floe_dev.drivers.process import ended, spawn, tail
@@ -24,8 +25,8 @@ from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import DriverKind, Service
 from floe_dev.model.status import ServiceState
+from floe_dev.supervisor.containers import Containers, check
 from floe_dev.supervisor.hub import Hub
-from floe_dev.supervisor.paths import CONTAINERS_MARK, project_key
 from floe_dev.supervisor.probe import ask
 
 #: Seconds between two probes of a service that is not ready yet.
@@ -46,6 +47,8 @@ class RunContext:
     environment: Callable[[Service], dict[str, str]]
     #: The fork server, while there is one.
     fork: Callable[[], ForkClient | None]
+    #: The engine, for services in containers.
+    containers: Containers
 
 
 class ServiceRunner:
@@ -60,6 +63,10 @@ class ServiceRunner:
         self._pid: int | None = None
         self._ended: asyncio.Future[int] | None = None
         self._container: Any = None
+        #: What the engine said of the end that is coming.
+        self._told: str | None = None
+        #: The state that was shown before somebody paused the container.
+        self._shown: ServiceState | None = None
         self._ends: list[float] = []
         self._started = time.time(), time.monotonic()
         self._seen = "not asked yet"
@@ -149,7 +156,7 @@ class ServiceRunner:
                 return
             # What it leaves of its group may still hold its port.
             self._end_group()
-            reason = _describe_exit(code)
+            reason = self._told or _describe_exit(code, contained=self._container is not None)
             was_ready = self.ready.is_set()
             self.ready.clear()
             now = time.monotonic()
@@ -179,10 +186,11 @@ class ServiceRunner:
             "instance": context.instance,
             **{f"port:{name}": str(port) for name, port in context.ports.items()},
         }
-        command = [_fill(part, values) for part in self.service.command]
+        given = context.environment(self.service)
+        command = [self._filled(part, values, given) for part in self.service.command]
         environment = {
-            **context.environment(self.service),
-            **{key: _fill(value, values) for key, value in self.service.environment.items()},
+            **given,
+            **{key: self._filled(value, values, given) for key, value in self.service.environment.items()},
         }
         self._started = time.time(), time.monotonic()
         self._seen = "not asked yet"
@@ -209,28 +217,50 @@ class ServiceRunner:
         self._observe(ServiceState.STARTING, pid=self._pid)
         return end
 
+    def _filled(self, text: str, values: Mapping[str, str], given: Mapping[str, str]) -> str:
+        """Placeholders, then Compose's variables: what floe gives the service, else this environment's."""
+        try:
+            return interpolate(_fill(text, values), {**os.environ, **given})
+        except MissingVariableError as error:
+            raise FloeError(
+                Code.INVALID_VALUE,
+                f"a variable of service `{self.service.name}` is not set",
+                why=str(error),
+                fix="set it in the environment of `floe up`, or give it a default in the stack file",
+            ) from None
+
     async def _start_container(self, command: list[str], environment: Mapping[str, str]) -> asyncio.Future[int]:
-        service, context = self.service, self._context
-        project = project_key(context.layout.root)
-        (context.layout.state_dir / CONTAINERS_MARK).touch()
-        published = {service.container_port: context.ports[service.name]} if service.container_port else {}
-        spec = docker.ContainerSpec(
-            project=project,
-            instance=context.instance,
-            service=service.name,
-            image=service.image or "",
-            command=command,
-            environment=environment,
-            ports=published,
-            volumes={f"floe-{project}-{name}": path for name, path in service.volumes.items()},
+        context = self._context
+        self._told, self._shown = None, None
+        context.containers.listen(self.service.name, self._hear)
+        self._container, end = await context.containers.start(
+            self.service, command, environment, context.ports, self.log
         )
-        client = await asyncio.to_thread(docker.connect)
-        self._container = await asyncio.to_thread(docker.start, client, spec)
-        docker.follow(self._container, self.log)
-        return _waiting(self._container)
+        self._observe(ServiceState.STARTING, container=self._container.name)
+        return end
+
+    def _hear(self, event: ContainerEvent) -> None:
+        """What the engine says of our container; an older one's end is no news."""
+        if self._container is None or event.container != self._container.id:
+            return
+        if event.action == "oom":
+            self._told = "ran out of memory"
+        elif event.action == "pause":
+            self._shown = self._context.hub.service_status(self.service.name).state
+            self._observe(ServiceState.STARTING, reason=f"paused from outside (docker unpause {self._container.name})")
+        elif event.action == "unpause" and self._shown is not None:
+            self._observe(self._shown, reason=None)
+            self._shown = None
 
     async def _probe(self, pid: int) -> None:
-        probe, port = self.service.probe, self._context.ports.get(self.service.name)
+        probe = self.service.probe
+        port = self._context.ports.get(self.service.port_key(probe.container_port if probe is not None else None))
+        while self._container is not None and self.service.healthcheck:
+            ready, seen = await check(self._container, self.service.healthcheck)
+            if ready:
+                break
+            self._note(seen)
+            await asyncio.sleep(PROBE_INTERVAL)
         while probe is not None and port is not None:
             answer = await ask(probe, port, self._context.instance)
             seen, ready = answer.seen, answer.ready
@@ -238,18 +268,22 @@ class ServiceRunner:
             if ready and not contained and probe.instance_header is None and listens(port, pid) is False:
                 # Its answers carry no mark of ours: ours is who holds the port.
                 seen, ready = f"{LOOPBACK}:{port} is answered by something that is not this stack", False
-            if seen != self._seen:
-                self._seen = seen
-                if not ready:
-                    self._observe(ServiceState.STARTING, reason=seen)
             if ready:
                 break
+            self._note(seen)
             await asyncio.sleep(PROBE_INTERVAL)
-        url = f"http://{LOOPBACK}:{port}" if probe is not None and probe.path is not None else None
+        own = self._context.ports.get(self.service.name)
+        url = f"http://{LOOPBACK}:{own}" if own is not None and probe is not None and probe.path is not None else None
         # Not the clock's time, which may have jumped meanwhile.
         ready_at = self._started[0] + time.monotonic() - self._started[1]
         self._observe(ServiceState.READY, ready_at=ready_at, reason=None, url=url)
         self.ready.set()
+
+    def _note(self, seen: str) -> None:
+        """Show why it is not ready yet, once for each reason."""
+        if seen != self._seen:
+            self._seen = seen
+            self._observe(ServiceState.STARTING, reason=seen)
 
     async def _port_thief(self) -> str:
         """Who took the port between its choice and the service's start."""
@@ -294,26 +328,10 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\{([^{}]+)\}", lambda found: values.get(found[1], found[0]), text)
 
 
-def _waiting(container: Any) -> asyncio.Future[int]:
-    """The container's exit code, once it ends, from a daemon thread: a pool's would outlive the supervisor's end."""
-    loop = asyncio.get_running_loop()
-    end: asyncio.Future[int] = loop.create_future()
-
-    def tell(code: int) -> None:
-        if not end.done():
-            end.set_result(code)
-
-    def wait() -> None:
-        code = docker.wait(container)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
-            loop.call_soon_threadsafe(tell, code)
-
-    threading.Thread(target=wait, name=f"end of {container.name}", daemon=True).start()
-    return end
-
-
-def _describe_exit(code: int) -> str:
-    if code < 0:
+def _describe_exit(code: int, *, contained: bool = False) -> str:
+    # A container that a signal ended says 128 and the signal's number.
+    number = code - 128 if contained and code > 128 else -code
+    if number > 0:
         with contextlib.suppress(ValueError):
-            return f"was killed by {signal.Signals(-code).name}"
+            return f"was killed by {signal.Signals(number).name}"
     return f"ended with exit code {code}"

@@ -99,7 +99,8 @@ def test_a_port_that_is_taken_is_what_the_engine_says(engine: Any, project: str)
     docker.start(engine, _spec(project, port))
     with pytest.raises(FloeError) as caught:
         docker.start(engine, _spec(project, port, service="other"))
-    assert caught.value.code is Code.ENGINE_REFUSED
+    assert caught.value.code is Code.PORT_TAKEN
+    assert _names(engine, project) == [f"floe-{project}-minio"]
     assert str(port) in str(caught.value)
 
 
