@@ -280,7 +280,7 @@ class Code(Enum):
         2326,
         "an endpoint does not work from everywhere",
         "Catalog, credentials and object store are asked from this machine and from inside the containers' network; "
-        "`floe doctor --network` shows what works from where, and the setting to change for each that does not.",
+        "`floe doctor` shows what works from where, and the setting to change for each that does not.",
         ExitCode.SERVICE_FAILED,
     )
     # 3xxx: catalog and provisioning
