@@ -7,11 +7,15 @@ from typing import Any
 
 from textual.binding import Binding
 
+from floe_dev.tui.actions import Actions
 from floe_dev.tui.app import DashboardApp
-from floe_dev.tui.automations import AutomationsScreen
+from floe_dev.tui.asset import AssetScreen
+from floe_dev.tui.automations import AutomationsScreen, EvaluationScreen
 from floe_dev.tui.base import FloeScreen
 from floe_dev.tui.detail import DetailScreen
+from floe_dev.tui.dialogs import ChoiceScreen
 from floe_dev.tui.grid import Grid
+from floe_dev.tui.navigation import Navigation
 from floe_dev.tui.overview import ListScreen
 from floe_dev.tui.service import ServiceScreen
 from floe_dev.tui.table import TableScreen
@@ -19,6 +23,8 @@ from floe_dev.tui.trace import TraceScreen
 
 _PLACES: tuple[tuple[str, Any], ...] = (
     ("Everywhere", DashboardApp),
+    ("From one thing to the next", Navigation),
+    ("Do something", Actions),
     ("Every screen", FloeScreen),
     ("In a list", Grid),
     ("On the overview and in a list of assets", ListScreen),
@@ -26,7 +32,10 @@ _PLACES: tuple[tuple[str, Any], ...] = (
     ("On a table", TableScreen),
     ("On a trace", TraceScreen),
     ("On a service", ServiceScreen),
+    ("On an asset", AssetScreen),
     ("On the automations", AutomationsScreen),
+    ("On what an automation would start", EvaluationScreen),
+    ("Where one of several is chosen", ChoiceScreen),
 )
 _HEAD = """\
 # Keys of the dashboard
@@ -38,6 +47,7 @@ _HEAD = """\
 
 ```yaml
 theme: light          # dark, light, contrast or mono
+notify: desktop       # a run that ended: bell (only of a failure), desktop (OSC 9) or off
 keys:
   help: f1
   materialize: m
@@ -47,6 +57,7 @@ _NAMES = {
     "question_mark": "?",
     "slash": "/",
     "colon": ":",
+    "exclamation_mark": "!",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
 }

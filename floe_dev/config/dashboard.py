@@ -10,13 +10,16 @@ from pathlib import Path
 from floe_dev.errors import Code, FloeError, Where
 
 THEMES = ("dark", "light", "contrast", "mono")
+#: How the terminal itself tells of a run that ended: its bell for one that failed, or a desktop notification.
+NOTICES = ("bell", "desktop", "off")
 
 
 @dataclass(frozen=True)
 class DashboardSettings:
-    """`keys` maps the id of a key binding to other keys, such as `{"help": "f1"}`."""
+    """`keys` maps the id of a key binding to other keys, such as `{"help": "f1"}`; `notify` is bell, desktop or off."""
 
     theme: str = "dark"
+    notify: str = "bell"
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -37,14 +40,18 @@ def load_settings(file: Path | None = None) -> DashboardSettings:
         return DashboardSettings()
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise _wrong(file, str(error).partition("\n")[0]) from error
-    if not isinstance(content, dict) or set(content) - {"theme", "keys"}:
-        raise _wrong(file, "it holds `theme` and `keys`, nothing else")
+    if not isinstance(content, dict) or set(content) - {"theme", "keys", "notify"}:
+        raise _wrong(file, "it holds `theme`, `keys` and `notify`, nothing else")
     theme, keys = content.get("theme", "dark"), content.get("keys") or {}
+    # YAML reads a bare `off` as false.
+    notify = "off" if content.get("notify") is False else content.get("notify", "bell")
+    if notify not in NOTICES:
+        raise _wrong(file, f"notify is one of {', '.join(NOTICES)}")
     if theme not in THEMES:
         raise _wrong(file, f"theme is one of {', '.join(THEMES)}")
     if not isinstance(keys, dict):
         raise _wrong(file, "`keys` maps actions to keys")
-    return DashboardSettings(theme, {str(action): str(key) for action, key in keys.items()})
+    return DashboardSettings(theme, notify, {str(action): str(key) for action, key in keys.items()})
 
 
 def _wrong(file: Path, why: str) -> FloeError:

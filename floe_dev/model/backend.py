@@ -6,8 +6,18 @@ from collections.abc import Callable
 from typing import Protocol
 
 from floe_dev.model.commands import Command
-from floe_dev.model.details import AssetDetail, LogChunk, LogLine, Rows, RunDetail, TableDetail, TableFiles
-from floe_dev.model.state import State
+from floe_dev.model.details import (
+    AssetDetail,
+    AutomationDetail,
+    Evaluation,
+    LogChunk,
+    LogLine,
+    Rows,
+    RunDetail,
+    TableDetail,
+    TableFiles,
+)
+from floe_dev.model.state import AutomationView, State
 from floe_dev.model.traces import Trace
 
 
@@ -55,6 +65,21 @@ class Backend(Protocol):
         """The first rows of a table, read with the rights of the reader."""
         ...
 
+    def difference(self, identifier: str, old: int | None, new: int, limit: int = 200) -> Rows:
+        """The rows that snapshot `new` has and `old` (None: nothing) has not, and the other way round.
+
+        The first column says `+` or `-`.
+        """
+        ...
+
+    def automation(self, automation: AutomationView) -> AutomationDetail:
+        """The latest ticks of a schedule or a sensor, or the partitions of a backfill."""
+        ...
+
+    def evaluate(self, automation: AutomationView) -> Evaluation:
+        """What a schedule or a sensor would start now."""
+        ...
+
     def trace(self, trace_id: str) -> tuple[Trace | None, tuple[LogLine, ...]]:
         """A trace with its log records; None if it is not (or no longer) there."""
         ...
@@ -68,7 +93,7 @@ class Backend(Protocol):
         ...
 
     def environment(self, service: str) -> tuple[tuple[str, str], ...]:
-        """The variables that clients use, secrets hidden."""
+        """The variables of the service's own process, then those that its clients use, secrets hidden."""
         ...
 
     def copies(self) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StartStack:
-    """Bring the stack up."""
+    """Bring the stack up; `timeout_seconds` for the whole start, `first_run` is auto, always or never."""
+
+    stack: str | None = None
+    platform: str | None = None
+    port: int | None = None
+    timeout_seconds: float = 120.0
+    #: Whether everything is materialized as soon as the stack is ready; `auto`: where it never was.
+    first_run: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,21 @@ class Materialize:
 
     keys: tuple[str, ...]
     partition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Make several partitions of these assets, as the assets' backfill policies say."""
+
+    keys: tuple[str, ...]
+    partitions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelBackfill:
+    """Start nothing more of a backfill, and cancel what it has started."""
+
+    backfill_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,25 @@ class ToggleAutomation:
 
 
 @dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A run that a schedule or a sensor asks for; `config` as YAML."""
+
+    job: str
+    key: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    config: str = ""
+    assets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequests:
+    """Start the runs that an evaluation asked for; the automation's own memory (its cursor) stays as it is."""
+
+    name: str
+    requests: tuple[RunRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Rollback:
     """Make an older snapshot the current one, provided that `current` still is."""
 
@@ -63,4 +104,16 @@ class Rollback:
     current: int
 
 
-Command = StartStack | StopStack | RestartService | Materialize | Cancel | Retry | ToggleAutomation | Rollback
+Command = (
+    StartStack
+    | StopStack
+    | RestartService
+    | Materialize
+    | Backfill
+    | CancelBackfill
+    | Cancel
+    | Retry
+    | ToggleAutomation
+    | LaunchRequests
+    | Rollback
+)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from floe_dev.model.commands import RunRequest
+
 
 @dataclass(frozen=True, slots=True)
 class Materialization:
@@ -155,6 +157,45 @@ class RunDetail:
     #: (asset or check, why it failed, file with the whole log).
     failures: tuple[tuple[str, str, str], ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TickView:
+    """One look of a schedule or a sensor: started, skipped or failed; `told` says why."""
+
+    at: float
+    state: str
+    run_ids: tuple[str, ...] = ()
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillPartition:
+    """One partition of a backfill with its run's state; `run_id` empty before it has one."""
+
+    partition: str
+    state: str
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AutomationDetail:
+    """A schedule's or a sensor's latest ticks, or a backfill's partitions; newest first."""
+
+    description: str = ""
+    ticks: tuple[TickView, ...] = ()
+    partitions: tuple[BackfillPartition, ...] = ()
+    #: The runs of a backfill: (id, state, began at).
+    runs: tuple[tuple[str, str, float | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a schedule or a sensor would start now; nothing was started."""
+
+    requests: tuple[RunRequest, ...] = ()
+    skipped: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

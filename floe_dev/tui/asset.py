@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import on
+from textual.binding import Binding, BindingType
 
 from floe_dev.model.details import AssetDetail, CheckView, ColumnView, Materialization
 from floe_dev.model.state import AssetView, State
@@ -45,6 +46,8 @@ PARTITIONS: tuple[Column[tuple[str, str]], ...] = (
 
 class AssetScreen(DetailScreen):
     """The asset `key`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "choose", "Choose", show=False, id="choose")]
 
     def __init__(self, key: str) -> None:
         """Fetched when it is shown."""
@@ -95,10 +98,22 @@ class AssetScreen(DetailScreen):
             ("dbt command", f"floe exec -- dbt build --select {model}"),
         ]
 
-    def partition(self) -> str | None:
-        """The partition under the cursor."""
+    def partitions(self) -> tuple[str, ...]:
+        """The partitions chosen, else the one under the cursor; none where another section is seen."""
         grid = self.grid
-        return grid.current[0] if grid is not None and grid.id == "partitions" and grid.current else None
+        if grid is None or grid.id != "partitions":
+            return ()
+        if grid.chosen:
+            return tuple(
+                key for key, _ in reversed(self._detail.partitions if self._detail else ()) if key in grid.chosen
+            )
+        return (grid.current[0],) if grid.current else ()
+
+    def action_choose(self) -> None:
+        """Choose the partition for the next `r`."""
+        grid = self.grid
+        if grid is not None and grid.id == "partitions":
+            grid.toggle_chosen()
 
     @on(Grid.Opened)
     def _opened(self, event: Grid.Opened) -> None:

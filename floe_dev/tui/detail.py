@@ -54,7 +54,6 @@ class DetailScreen(FloeScreen):
 
     def on_mount(self) -> None:
         """Fetch, and look at the first section."""
-        super().on_mount()
         self.call_after_refresh(self.action_tab, 0)
         self.load()
 

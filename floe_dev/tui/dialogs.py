@@ -53,27 +53,47 @@ class ConfirmScreen(ModalScreen[bool]):
         self.dismiss(yes)
 
 
-class ChoiceScreen(ModalScreen[tuple[str, str] | None]):
-    """One of several (name, value)."""
+class ChoiceScreen(ModalScreen[list[str] | None]):
+    """One of several values, or with `several` those chosen with the space bar; `/` narrows the list."""
 
-    DEFAULT_CSS = _CSS.format(name="ChoiceScreen", width=90, height="16")
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "leave", "Back")]
+    DEFAULT_CSS = (
+        _CSS.format(name="ChoiceScreen", width=90, height="18")
+        + "ChoiceScreen Input { display: none; } ChoiceScreen Input.-shown { display: block; }"
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "leave", "Back"),
+        Binding("slash", "find", "Find", key_display="/"),
+        Binding("space", "choose", "Choose"),
+    ]
 
-    def __init__(self, title: str, choices: Sequence[tuple[str, str]]) -> None:
-        """The first is under the cursor."""
+    def __init__(
+        self,
+        title: str,
+        choices: Sequence[tuple[str, str]],
+        *,
+        values: Sequence[str] | None = None,
+        several: bool = False,
+    ) -> None:
+        """`choices` are (word, text); the answer holds the texts, or the `values` at the same places."""
         super().__init__()
-        self._title = title
-        self._choices = choices
+        self._title = inert(title)
+        values = values if values is not None else [text for _, text in choices]
+        self._choices = [(str(n), word, text) for n, (word, text) in enumerate(choices)]
+        self._values = dict(zip((one[0] for one in self._choices), values, strict=True))
+        self._several = several
 
     def compose(self) -> ComposeResult:
         """The list."""
-        columns: tuple[Column[tuple[str, str]], ...] = (
-            Column("", 26, lambda pair: (pair[0], "dim")),
-            Column("", 40, lambda pair: pair[1], grow=True),
+        columns: tuple[Column[tuple[str, str, str]], ...] = (
+            Column("word", 26, lambda one: (one[1], "dim")),
+            Column("text", 40, lambda one: one[2], grow=True),
         )
         with Vertical():
             yield Static(Text(self._title, "bold"))
-            yield Grid(columns, lambda pair: f"{pair[0]}{pair[1]}", id="choices", header=False)
+            yield Input(placeholder="find", compact=True)
+            yield Grid(columns, lambda one: one[0], id="choices", header=False)
+            keys = "Enter takes it   / finds   Esc leaves"
+            yield Static(Text(f"Space chooses several   {keys}" if self._several else keys, "dim"))
 
     def on_mount(self) -> None:
         """Show the choices."""
@@ -84,11 +104,36 @@ class ChoiceScreen(ModalScreen[tuple[str, str] | None]):
     @on(Grid.Opened)
     def _opened(self, event: Grid.Opened) -> None:
         event.stop()
-        self.dismiss(event.item)
+        chosen = [self._values[place] for place in sorted(event.grid.chosen, key=int)]
+        self.dismiss(chosen or [self._values[event.item[0]]])
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.query_one("#choices", Grid).set_filter(event.value)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.query_one("#choices", Grid).focus()
+
+    def action_find(self) -> None:
+        """Narrow the list."""
+        line = self.query_one(Input)
+        line.add_class("-shown")
+        line.focus()
+
+    def action_choose(self) -> None:
+        """Choose what is under the cursor, where several can be."""
+        if self._several:
+            self.query_one("#choices", Grid).toggle_chosen()
 
     def action_leave(self) -> None:
-        """Choose nothing."""
-        self.dismiss(None)
+        """Out of the line first; then choose nothing."""
+        if self.query_one(Input).has_focus:
+            self.query_one("#choices", Grid).focus()
+        else:
+            self.dismiss(None)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -97,7 +142,6 @@ class HelpScreen(ModalScreen[None]):
     DEFAULT_CSS = _CSS.format(name="HelpScreen", width=76, height="90%")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark", "app.pop_screen", "Back"),
-        Binding("slash", "find", "Find", show=False),
     ]
 
     def __init__(self, rows: Sequence[tuple[str, str]]) -> None:

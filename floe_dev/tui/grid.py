@@ -75,7 +75,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, id="page-down"),
         Binding("home,g", "edge(0)", "First", show=False, id="first"),
         Binding("end,G", "edge(1)", "Last", show=False, id="last"),
-        Binding("enter", "open", "Open", id="open"),
+        Binding("enter", "open", "Open", show=False, id="open"),
     ]
 
     class Opened(Message):
@@ -117,6 +117,14 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         self.follow = False
         #: Items chosen with the space bar, by key.
         self.chosen: set[str] = set()
+
+    def fold(self, folded: bool) -> None:
+        """Without the line of titles, where there is room for two or three rows only."""
+        if self._header != (0 if folded else 1):
+            self._header = 0 if folded else 1
+            self._resize()
+            self.call_after_refresh(self._keep_visible)
+            self.refresh()
 
     @property
     def items(self) -> Sequence[T]:

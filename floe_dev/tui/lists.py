@@ -75,9 +75,17 @@ def _scale(seconds: float) -> float:
     return math.log10(1 + seconds * 10) / math.log10(1 + 6000)
 
 
+def trace_title(trace: TraceSummary) -> str:
+    """The root's name; of a run with what it makes, for they are all called `run`."""
+    if trace.run_id is None or not trace.assets or "/" in trace.name:
+        return trace.name
+    what = trace.assets[0] if len(trace.assets) == 1 else f"{len(trace.assets)} assets"
+    return f"{trace.name} of {what}"
+
+
 TRACES: tuple[Column[TraceSummary], ...] = (
     Column("state", 8, lambda t: state_cell(t.state)),
-    Column("trace", 18, lambda t: t.name, grow=True),
+    Column("trace", 18, trace_title, grow=True),
     Column("service", 10, lambda t: (t.service, "dim"), rank=4),
     Column("took", 8, lambda t: duration(t.seconds), right=True),
     Column("age", 7, lambda t: age(t.end_ns / 1e9), right=True, rank=1),
@@ -196,8 +204,9 @@ class SliceGrid(Grid[Any]):
         if self.filter_text:
             title.append(f" · /{inert(self.filter_text)}")
         self.border_title = title
-        stale = part.stale_since is not None
-        self.set_class(stale, "-stale")
+        # Where it never answered, the reason stands in the panel itself.
+        stale = part.stale_since is not None and part.as_of is not None
+        self.set_class(part.stale_since is not None, "-stale")
         since = f"△ stale since {clock(part.stale_since)}: {inert(part.reason or '')}" if stale else ""
         self.border_subtitle = Text(since)
 

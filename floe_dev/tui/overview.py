@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import on
+from rich.text import Text
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid as Layout
+from textual.widgets import Static
 
-from floe_dev.tui.base import FloeScreen
+from floe_dev.model.state import State
+from floe_dev.tui.base import TONES, FloeScreen
 from floe_dev.tui.grid import Grid
 from floe_dev.tui.join import Links, links_of
 from floe_dev.tui.lists import SliceGrid, key_of
+from floe_dev.tui.text import inert
 
 PANELS = ("services", "assets", "tables", "traces")
+#: Narrower than this the panels stand below each other; lower than this those without the focus are two rows.
+_NARROW, _LOW = 100, 30
 
 
 class ListScreen(FloeScreen):
@@ -37,7 +43,6 @@ class ListScreen(FloeScreen):
 
     def on_mount(self) -> None:
         """Show what is known now."""
-        super().on_mount()
         if self._first_filter:
             self.query_one(SliceGrid).set_filter(self._first_filter)
 
@@ -81,11 +86,16 @@ class ListScreen(FloeScreen):
 
 
 class OverviewScreen(ListScreen):
-    """Services, assets, tables and traces side by side."""
+    """Services, assets, tables and traces: side by side, or in a narrow terminal the one with the focus large."""
 
     DEFAULT_CSS = """
     #panels { grid-size: 2 2; height: 1fr; }
-    #panels.-narrow { grid-size: 2 2; }
+    #offer { display: none; height: auto; max-height: 8; padding: 0 1; background: $panel; }
+    #offer.-shown { display: block; }
+    OverviewScreen.-narrow #panels { layout: vertical; }
+    OverviewScreen.-narrow SliceGrid { height: 5; }
+    OverviewScreen.-narrow.-low SliceGrid { height: 4; }
+    OverviewScreen.-narrow SliceGrid.-large { height: 1fr; }
     """
 
     def __init__(self) -> None:
@@ -94,12 +104,58 @@ class OverviewScreen(ListScreen):
         self.crumb = ""
 
     def body(self) -> ComposeResult:
-        """Four panels."""
+        """What can be done where something is wrong with the stack as a whole, then four panels."""
+        yield Static(id="offer", markup=False)
         with Layout(id="panels"):
             for place, name in enumerate(PANELS, 1):
                 yield SliceGrid(name, str(place))
 
     def on_mount(self) -> None:
         """The assets are what one looks at first."""
-        super().on_mount()
         self.query_one("#assets", SliceGrid).focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Two by two needs room for two."""
+        self.set_class(event.size.width < _NARROW, "-narrow")
+        self.set_class(event.size.height < _LOW, "-low")
+        self._fold()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The panel with the focus is the large one; it stays so while a filter is typed."""
+        if isinstance(event.widget, SliceGrid):
+            for grid in self.query(SliceGrid):
+                grid.set_class(grid is event.widget, "-large")
+            self._fold()
+
+    def take(self, state: State) -> None:
+        """Say what the user can do where the stack is down or its last save does not load."""
+        super().take(state)
+        offer = self._offer(state)
+        line = self.query_one("#offer", Static)
+        line.set_class(bool(offer.plain), "-shown")
+        line.update(offer)
+
+    def _fold(self) -> None:
+        for grid in self.query(SliceGrid):
+            grid.fold(self.has_class("-narrow") and not grid.has_class("-large"))
+
+    def _offer(self, state: State) -> Text:
+        stack = state.stack
+        if stack.error is not None and stack.phase == "failed":
+            text = Text.assemble((f"✗ {inert(stack.error.what)}", TONES["bad"]))
+            for line in (stack.error.why or "", f"fix: {stack.error.fix}" if stack.error.fix else ""):
+                if line:
+                    text.append(f"\n  {inert(line.partition(chr(10))[0])}")
+            return text if self.floe.read_only else text.append("\n  S tries again", "bold")
+        if stack.phase in ("down", "failed"):
+            text = Text.assemble(("○ the stack is not running", TONES["warn"]))
+            if self.floe.read_only:
+                return text.append("   floe up starts it", "dim")
+            return text.append("   press S to start it", "bold")
+        if stack.reload_error:
+            first, *rest = stack.reload_error.splitlines()
+            text = Text.assemble((f"△ {inert(first)}", TONES["warn"]))
+            for line in rest[:6]:
+                text.append(f"\n{inert(line)}")
+            return text
+        return Text()

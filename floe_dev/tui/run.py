@@ -8,6 +8,7 @@ from typing import Any
 
 from textual import on
 
+from floe_dev.errors import FloeError
 from floe_dev.model.details import LogLine, RunDetail, StepView
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen, Line
 from floe_dev.tui.grid import Column, Grid
@@ -74,10 +75,11 @@ def _level(level: str) -> str:
 class RunScreen(DetailScreen):
     """The run `run_id`; asks again and again while it goes on."""
 
-    def __init__(self, run_id: str) -> None:
-        """Fetched when it is shown."""
+    def __init__(self, run_id: str, section: str = "") -> None:
+        """Fetched when it is shown; `section` is seen first, else what tells most."""
         super().__init__()
         self.run_id = run_id
+        self._first = section
         self.crumb = f"run {run_id[:8]}"
         self._bar = StepBar()
         self._detail: RunDetail | None = None
@@ -94,7 +96,8 @@ class RunScreen(DetailScreen):
 
     def on_mount(self) -> None:
         """Ask until it is over."""
-        super().on_mount()
+        if self._first:
+            self.call_after_refresh(self._activate, f"tab-{self._first}")
         self.set_interval(_POLL_SECONDS, self._again)
 
     def load(self) -> None:
@@ -134,8 +137,8 @@ class RunScreen(DetailScreen):
             return
         if isinstance(answer, RunDetail):
             self._fill(answer)
-        elif isinstance(answer, Exception):
-            self.floe.tell_failure(self, answer)
+        elif isinstance(answer, FloeError):
+            self.failed(answer)
 
     def _fill(self, detail: RunDetail) -> None:
         first = self._detail is None
@@ -162,5 +165,5 @@ class RunScreen(DetailScreen):
         self.section("failures").show(lines, ("nothing failed", "ok"))
         self.section("log").show(list(enumerate(detail.log)), ("no events", "dim"))
         self.section("tags").show(detail.tags)
-        if first and detail.failures:
+        if first and detail.failures and not self._first:
             self.call_after_refresh(self.action_tab_number, 2)

@@ -49,13 +49,12 @@ class ServiceScreen(DetailScreen):
         log.follow = True
         return (
             ("log", log),
-            ("client settings", Grid(PAIRS, lambda p: p[0], id="environment")),
+            ("environment", Grid(PAIRS, lambda p: p[0], id="environment")),
             ("start-up", Grid(PAIRS, lambda p: p[0], id="steps")),
         )
 
     def on_mount(self) -> None:
         """Follow the log."""
-        super().on_mount()
         self.set_interval(_POLL_SECONDS, self.load)
 
     def load(self) -> None:

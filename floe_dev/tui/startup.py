@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from floe_dev.errors import FloeError
+from floe_dev.model.commands import StartStack
 from floe_dev.model.details import RunDetail, StepView
 from floe_dev.model.state import State
 from floe_dev.tui.detail import LINES, DetailScreen, Line
@@ -20,9 +21,12 @@ class StartScreen(DetailScreen):
 
     crumb = "start"
 
-    def __init__(self) -> None:
-        """Counts from now on."""
+    def __init__(self, command: StartStack | None = None) -> None:
+        """Counts from now on; `command` is what S tries again."""
         super().__init__()
+        self.command = command or StartStack()
+        #: Whether the start is not over yet, in one way or the other.
+        self.going_on = True
         self._began = time.time()
         self._bar = StepBar()
         self._error: FloeError | None = None
@@ -36,7 +40,6 @@ class StartScreen(DetailScreen):
 
     def on_mount(self) -> None:
         """Draw often: bars grow."""
-        super().on_mount()
         self.set_interval(0.25, lambda: self.take(self.floe.backend.state))
 
     def take(self, state: State) -> None:
@@ -65,9 +68,10 @@ class StartScreen(DetailScreen):
 
     def over(self, error: FloeError | None) -> None:
         """Ready: back to the overview; failed: say why and what to do."""
+        self.going_on = False
         if error is None:
-            if self.is_current:
-                self.app.pop_screen()
+            if self in self.app.screen_stack:
+                self.dismiss()
             return
         self._error = error
         self.facts(

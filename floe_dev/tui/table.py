@@ -78,8 +78,10 @@ class TableScreen(DetailScreen):
         Binding("colon", "app.sql", "SQL", key_display=":", id="sql"),
     ]
 
-    def __init__(self, identifier: str, section: str = "preview") -> None:
-        """Fetched when it is shown; `section` is seen first."""
+    def __init__(
+        self, identifier: str, section: str = "preview", *, run_id: str | None = None, trace_id: str | None = None
+    ) -> None:
+        """Fetched when it is shown; `section` is seen first, of the snapshots the one of that run or trace."""
         super().__init__()
         self.identifier = identifier
         self.crumb = identifier
@@ -87,6 +89,7 @@ class TableScreen(DetailScreen):
         self._detail: TableDetail | None = None
         self._fetched: set[str] = set()
         self._first = section
+        self._wanted = (run_id, trace_id)
 
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
         """One tab each."""
@@ -102,7 +105,6 @@ class TableScreen(DetailScreen):
 
     def on_mount(self) -> None:
         """Look at the wanted section first."""
-        super().on_mount()
         if self._first != "preview":
             self.call_after_refresh(self._activate, f"tab-{self._first}")
 
@@ -205,6 +207,7 @@ class TableScreen(DetailScreen):
             ]
         )
         self.section("snapshots").show(detail.snapshots, ("nobody wrote to it yet", "dim"))
+        self._select_wanted(detail)
         self.section("schema").show(detail.columns, ("no columns", "dim"))
         changes: list[Line] = []
         for number_, lines in reversed(detail.schema_history):
@@ -213,6 +216,14 @@ class TableScreen(DetailScreen):
         changes += self.lines(detail.sql)
         self.section("changes").show(changes, ("no history", "dim"))
         self.section("properties").show(detail.properties, ("no properties", "dim"))
+
+    def _select_wanted(self, detail: TableDetail) -> None:
+        """Once: the snapshot that the run, or else the trace, made."""
+        (run_id, trace_id), self._wanted = self._wanted, (None, None)
+        for one in detail.snapshots:
+            if (run_id is not None and one.run_id == run_id) or (trace_id is not None and one.trace_id == trace_id):
+                self.section("snapshots").select(str(one.snapshot_id))
+                return
 
     def _preview(self, answer: Rows | FloeError) -> None:
         if not self.is_attached:

@@ -28,6 +28,7 @@ _STATES: dict[str, tuple[str, str]] = {
     "restarting": ("↻", "warn"),
     "degraded": ("△", "warn"),
     "stale": ("△", "warn"),
+    "outdated": ("△", "warn"),
     "warning": ("△", "warn"),
     "missing": ("○", "warn"),
     "waiting": ("·", "dim"),
@@ -36,6 +37,9 @@ _STATES: dict[str, tuple[str, str]] = {
     "down": ("○", "dim"),
     "stopped": ("○", "dim"),
     "skipped": ("⊘", "dim"),
+    "not_started": ("◌", "busy"),
+    "completing": ("◌", "busy"),
+    "failing": ("✗", "bad"),
     "canceled": ("✗", "warn"),
     "failed": ("✗", "bad"),
     "failure": ("✗", "bad"),
@@ -44,7 +48,15 @@ _STATES: dict[str, tuple[str, str]] = {
     "completed_failed": ("✗", "bad"),
 }
 #: Words shown instead of the source's own.
-_WORDS = {"missing": "never", "started": "running", "failure": "failed", "error": "failed"}
+_WORDS = {
+    "completed_success": "done",
+    "completed_failed": "failed",
+    "not_started": "waiting",
+    "missing": "never",
+    "started": "running",
+    "failure": "failed",
+    "error": "failed",
+}
 
 Cell = tuple[str, str]
 

@@ -9,8 +9,18 @@ from typing import Any
 
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands
-from floe_dev.model.details import AssetDetail, LogChunk, LogLine, Rows, RunDetail, TableDetail, TableFiles
-from floe_dev.model.state import AssetView, ServiceView, Slice, StackView, State, TableView
+from floe_dev.model.details import (
+    AssetDetail,
+    AutomationDetail,
+    Evaluation,
+    LogChunk,
+    LogLine,
+    Rows,
+    RunDetail,
+    TableDetail,
+    TableFiles,
+)
+from floe_dev.model.state import AssetView, AutomationView, ServiceView, Slice, StackView, State, TableView
 from floe_dev.model.status import ServiceState, ServiceStatus
 from floe_dev.model.traces import Trace, TraceSummary
 
@@ -24,6 +34,9 @@ class FakeBackend:
         self.sent: list[commands.Command] = []
         self.lines: tuple[str, ...] = ()
         self.found_trace: Trace | None = None
+        self.partitions: tuple[tuple[str, str], ...] = ()
+        self.found_automation = AutomationDetail()
+        self.found_evaluation = Evaluation()
         self.refuse: FloeError | None = None
 
     @property
@@ -46,7 +59,7 @@ class FakeBackend:
         return "done"
 
     def asset(self, key: str) -> AssetDetail:
-        return AssetDetail(key, partitions=(("2026-01-02", "missing"), ("2026-01-01", "fresh")))
+        return AssetDetail(key, partitions=self.partitions)
 
     def run(self, run_id: str) -> RunDetail:
         failure = (("silver/orders", "Binder Error: column [red]totl[/red] not found", "/tmp/dbt.log"),)
@@ -63,6 +76,15 @@ class FakeBackend:
 
     def preview(self, identifier: str, limit: int = 100) -> Rows:
         return Rows(("id", "na[me]"), (("1", "[red]x[/red]"), ("2", "\x1b[31mred")), 0.1)
+
+    def difference(self, identifier: str, old: int | None, new: int, limit: int = 200) -> Rows:
+        return Rows(("change", "id"), (("+", "1"), ("-", "2")), 0.1)
+
+    def automation(self, automation: AutomationView) -> AutomationDetail:
+        return self.found_automation
+
+    def evaluate(self, automation: AutomationView) -> Evaluation:
+        return self.found_evaluation
 
     def trace(self, trace_id: str) -> tuple[Trace | None, tuple[LogLine, ...]]:
         return self.found_trace, ()

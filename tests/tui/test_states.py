@@ -14,12 +14,14 @@ from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands
 from floe_dev.model.state import RunView, Slice, State, TableView
 from floe_dev.model.traces import Span, Trace, TraceSummary
-from floe_dev.tui.app import THEMES, DashboardApp, closure
+from floe_dev.tui.app import DashboardApp
 from floe_dev.tui.grid import Grid
 from floe_dev.tui.run import RunScreen
+from floe_dev.tui.selection import closure
 from floe_dev.tui.service import ServiceScreen
 from floe_dev.tui.table import TableScreen
 from floe_dev.tui.text import inert
+from floe_dev.tui.themes import THEMES
 from floe_dev.tui.trace import TraceScreen, critical_path, rows_of
 from tests.tui.fake import FakeBackend, asset, full, shop
 
@@ -227,16 +229,31 @@ def test_materialize_one_several_or_with_what_depends_on_it() -> None:
     run(go())
 
 
-def test_a_partitioned_asset_asks_for_the_partition() -> None:
-    state = shop(assets=full(asset("bronze/daily", "missing", partitioned=True, partitions_total=2)))
+def test_a_partitioned_asset_asks_for_one_several_or_all_of_a_kind() -> None:
+    state = shop(assets=full(asset("bronze/daily", "missing", partitioned=True, partitions_total=3)))
+    key = ("bronze/daily",)
 
     async def go() -> None:
-        async with shown(state) as (_app, pilot, backend):
+        async with shown(state) as (app, pilot, backend):
+            backend.partitions = (("2026-01-03", "missing"), ("2026-01-02", "missing"), ("2026-01-01", "fresh"))
             await pilot.press("r")
+            text = await seen(app, pilot, "all 2 missing")
+            assert "2026-01-02 … 2026-01-03" in text
+            await pilot.press("enter", "r")
+            await seen(app, pilot, "all 2 missing")
+            await pilot.press("slash", *"01-03", "enter", "end", "enter", "r")
+            await seen(app, pilot, "all 2 missing")
+            await pilot.press("end", "space", "up", "space", "enter")
+            await pilot.press("2", "enter", "4")
+            await seen(app, pilot, "2026-01-03")
+            await pilot.press("down", "r")
             await settled(pilot)
-            await pilot.press("enter")
-            await settled(pilot)
-            assert backend.sent == [commands.Materialize(("bronze/daily",), "2026-01-02")]
+            assert backend.sent == [
+                commands.Backfill(key, ("2026-01-02", "2026-01-03")),
+                commands.Materialize(key, "2026-01-03"),
+                commands.Backfill(key, ("2026-01-02", "2026-01-01")),
+                commands.Materialize(key, "2026-01-02"),
+            ]
 
     run(go())
 
@@ -265,6 +282,8 @@ def test_the_join_walks_from_asset_to_run_to_trace_to_table_and_back() -> None:
             await settled(pilot)
             await pilot.press("t")
             await pilot.press("s")
+            await seen(app, pilot, "nobody wrote to it yet")
+            await pilot.press("1")
             await settled(pilot)
             assert [type(screen) for screen in app.screen_stack[1:]] == [RunScreen, TraceScreen, TableScreen]
             text = screen_text(app)
@@ -308,14 +327,14 @@ def test_a_start_that_fails_shows_the_reason_and_its_fix() -> None:
     state = State(stack=replace(shop().stack, phase="down", urls={}))
 
     async def go() -> None:
-        async with shown(state, start=True) as (_app, pilot, backend):
+        async with shown(state, start=commands.StartStack()) as (_app, pilot, backend):
             await settled(pilot)
             assert backend.sent == [commands.StartStack()]
         backend = FakeBackend(state)
         backend.refuse = FloeError(
             Code.SERVICE_FAILED, "`catalog` ended", why="exit status 1", detail=("port 8181: [red]",), fix="floe logs"
         )
-        failing = DashboardApp(backend, start=True)
+        failing = DashboardApp(backend, start=commands.StartStack())
         async with failing.run_test(size=(100, 30)) as pilot:
             await settled(pilot)
             text = screen_text(failing)

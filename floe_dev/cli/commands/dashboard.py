@@ -14,6 +14,7 @@ from floe_dev.cli.output import Output
 from floe_dev.errors import Code, ExitCode, FloeError
 
 if TYPE_CHECKING:
+    from floe_dev.model.commands import StartStack
     from floe_dev.session import Session
 
 THEMES = ("dark", "light", "contrast", "mono")
@@ -42,7 +43,12 @@ def command(output: Output, read_only: bool, theme: str | None, root: Path) -> i
 
 
 def show_dashboard(
-    output: Output, session: Session, *, read_only: bool = False, theme: str | None = None, start: bool = False
+    output: Output,
+    session: Session,
+    *,
+    read_only: bool = False,
+    theme: str | None = None,
+    start: StartStack | None = None,
 ) -> int:
     """Run the dashboard until it is left, then say on the normal screen what goes on running."""
     from floe_dev.config.dashboard import load_settings
@@ -54,7 +60,9 @@ def show_dashboard(
         theme = "mono" if output.no_color else settings.theme
     backend = LocalBackend(session, read_only=read_only)
     backend.start()
-    app = DashboardApp(backend, read_only=read_only, start=start, theme=theme, keys=settings.keys)
+    app = DashboardApp(
+        backend, read_only=read_only, start=start, theme=theme, keys=settings.keys, notify_by=settings.notify
+    )
     try:
         result = app.run()
     finally:

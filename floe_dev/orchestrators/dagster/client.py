@@ -217,7 +217,7 @@ class DagsterClient:
         return nodes
 
 
-def _state(node: dict[str, Any], materialized_at: float | None) -> tuple[str, tuple[str, ...]]:
+def staleness(node: dict[str, Any], materialized_at: float | None) -> tuple[str, tuple[str, ...]]:
     """What Dagster calls stale (older code or inputs) is `outdated` here; stale is what missed its SLA."""
     window = (node["internalFreshnessPolicy"] or {}).get("failWindowSeconds")
     age = time.time() - materialized_at if materialized_at is not None else 0.0
@@ -232,7 +232,7 @@ def _state(node: dict[str, Any], materialized_at: float | None) -> tuple[str, tu
 def _asset(node: dict[str, Any]) -> AssetStatus:
     last = (node["assetMaterializations"] or [None])[0]
     materialized_at = float(last["timestamp"]) / 1000 if last else None
-    state, why = _state(node, materialized_at)
+    state, why = staleness(node, materialized_at)
     return AssetStatus(
         key="/".join(node["assetKey"]["path"]),
         group=node["groupName"],

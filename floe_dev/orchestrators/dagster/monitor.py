@@ -1,4 +1,4 @@
-"""What the dashboard asks of Dagster beyond `client`: lists of assets, runs and automations, and their details."""
+"""What the dashboard asks of Dagster beyond `client`: lists of assets and runs, and their details."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.details import AssetDetail, CheckView, ColumnView, LogLine, Materialization, RunDetail, StepView
 from floe_dev.model.layout import Layout
-from floe_dev.model.state import AssetView, AutomationView, RunView
+from floe_dev.model.state import AssetView, RunView
 from floe_dev.model.status import Event
-from floe_dev.orchestrators.dagster.client import DagsterClient
+from floe_dev.orchestrators.dagster.client import DagsterClient, staleness
 from floe_dev.orchestrators.dagster.runs import look
 
 _ASSETS = """
 query Panel { assetNodes {
   assetKey { path } groupName kinds isMaterializable isPartitioned staleStatus
   staleCauses { reason }
+  internalFreshnessPolicy { ... on TimeWindowFreshnessPolicy { failWindowSeconds } }
   dependencyKeys { path }
   partitionStats { numMaterialized numPartitions numFailed }
   assetMaterializations(limit: 1) { runId timestamp stepStats { startTime endTime }
@@ -65,27 +66,6 @@ _RUN = """
 query Run($run: ID!) { runOrError(runId: $run) { __typename ... on Run {
   status jobName startTime endTime tags { key value } } } }
 """
-_AUTOMATIONS = """
-query Automations { repositoriesOrError { ... on RepositoryConnection { nodes { name location { name }
-  schedules { name cronSchedule pipelineName futureTicks(limit: 1) { results { timestamp } } scheduleState { ...S } }
-  sensors { name minIntervalSeconds targets { pipelineName } sensorState { ...S } }
-} } }
-partitionBackfillsOrError(limit: 20) { ... on PartitionBackfills { results {
-  id status numPartitions timestamp assetSelection { path } error { message } } } } }
-fragment S on InstigationState { id status nextTick { timestamp }
-  ticks(limit: 1) { timestamp status error { message } } }
-"""
-_START = {
-    "schedule": "mutation Start($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) { __typename "
-    "... on PythonError { message } } }",
-    "sensor": "mutation Start($s: SensorSelector!) { startSensor(sensorSelector: $s) { __typename "
-    "... on PythonError { message } } }",
-}
-_STOP = {
-    "schedule": "mutation Stop($id: String!) { stopRunningSchedule(id: $id) { __typename "
-    "... on PythonError { message } } }",
-    "sensor": "mutation Stop($id: String!) { stopSensor(id: $id) { __typename ... on PythonError { message } } }",
-}
 _RETRY = """
 mutation Retry($run: String!) { launchRunReexecution(reexecutionParams: {parentRunId: $run, strategy: FROM_FAILURE}) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
@@ -113,44 +93,6 @@ def assets(client: DagsterClient) -> list[AssetView]:
 def runs(client: DagsterClient, limit: int = _RUN_LIMIT) -> list[RunView]:
     """The latest runs, newest first."""
     return [_run(run) for run in client.query(_RUNS, limit=limit)["runsOrError"]["results"]]
-
-
-def automations(client: DagsterClient) -> list[AutomationView]:
-    """Schedules, sensors and the latest backfills."""
-    answer = client.query(_AUTOMATIONS)
-    found = []
-    for repository in answer["repositoriesOrError"]["nodes"]:
-        for item in repository["schedules"]:
-            future = item["futureTicks"]["results"]
-            found.append(
-                _instigator(
-                    item["name"],
-                    "schedule",
-                    item["cronSchedule"],
-                    item["pipelineName"],
-                    item["scheduleState"],
-                    future[0]["timestamp"] if future else None,
-                )
-            )
-        for item in repository["sensors"]:
-            target = ", ".join(str(one["pipelineName"]) for one in item["targets"] or ())
-            state = item["sensorState"]
-            following = (state.get("nextTick") or {}).get("timestamp")
-            when = f"every {item['minIntervalSeconds']} s"
-            found.append(_instigator(item["name"], "sensor", when, target, state, following))
-    found += [
-        AutomationView(
-            name=item["id"],
-            kind="backfill",
-            state=item["status"].lower(),
-            when=f"{item['numPartitions']} partitions",
-            target=", ".join("/".join(key["path"]) for key in item["assetSelection"] or ()),
-            last_at=item["timestamp"],
-            error=(item["error"] or {}).get("message"),
-        )
-        for item in (answer["partitionBackfillsOrError"] or {}).get("results") or ()
-    ]
-    return found
 
 
 def asset_detail(client: DagsterClient, key: str) -> AssetDetail:
@@ -244,39 +186,22 @@ def cancel(client: DagsterClient, run_id: str, patience_seconds: float = 30.0) -
         time.sleep(0.3)
 
 
-def switch(client: DagsterClient, name: str, kind: str, *, on: bool, state_id: str) -> None:
-    """Turn a schedule or a sensor on or off; FLOE5003 with Dagster's words if it refuses."""
-    if on:
-        nodes = client.query(
-            "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
-        )
-        repository = nodes["repositoriesOrError"]["nodes"][0]
-        selector = {
-            "repositoryName": repository["name"],
-            "repositoryLocationName": repository["location"]["name"],
-            f"{kind}Name": name,
-        }
-        answer = client.query(_START[kind], s=selector)
-    else:
-        answer = client.query(_STOP[kind], id=state_id)
-    outcome = next(iter(answer.values()))
-    if outcome.get("message"):
-        raise FloeError(Code.DAGSTER_UNREACHABLE, f"Dagster did not switch {name}", why=outcome["message"])
-
-
 def _asset(node: dict[str, Any], latest: dict[str, Any]) -> AssetView:
     last = (node["assetMaterializations"] or [None])[0]
-    stale = (node["staleStatus"] or "").lower()
     run = latest.get("latestRun") or {}
     made_at = float(last["timestamp"]) / 1000 if last else None
+    told, why = staleness(node, made_at)
     if not node["isMaterializable"]:
         state = "source"
     elif latest.get("inProgressRunIds") or latest.get("unstartedRunIds"):
         state = "running"
     elif run.get("status") == "FAILURE" and (last is None or last["runId"] != run["runId"]):
         state = "failed"
+    elif last is None:
+        # Of a partitioned asset Dagster says `fresh` also where no partition was ever made.
+        state = "missing"
     else:
-        state = stale or ("fresh" if last else "missing")
+        state = told or "fresh"
     checks = (node["assetChecksOrError"] or {}).get("checks") or ()
     passed = sum((check["executionForLatestMaterialization"] or {}).get("status") == "SUCCEEDED" for check in checks)
     stats = node["partitionStats"] or {}
@@ -286,7 +211,7 @@ def _asset(node: dict[str, Any], latest: dict[str, Any]) -> AssetView:
         state=state,
         kinds=tuple(node["kinds"]),
         depends_on=tuple("/".join(key["path"]) for key in node["dependencyKeys"]),
-        why=tuple(dict.fromkeys(cause["reason"] for cause in node["staleCauses"] or ())),
+        why=why,
         materialized_at=made_at,
         last_run=run.get("runId") or (last["runId"] if last else None),
         seconds=_seconds(last),
@@ -329,25 +254,6 @@ def _run(run: dict[str, Any]) -> RunView:
 
 def _job(name: str) -> str:
     return "assets" if name == "__ASSET_JOB" else name
-
-
-def _instigator(
-    name: str, kind: str, when: str, target: str, state: dict[str, Any], following: float | None
-) -> AutomationView:
-    tick = (state["ticks"] or [None])[0]
-    error = ((tick or {}).get("error") or {}).get("message")
-    on = state["status"] == "RUNNING"
-    return AutomationView(
-        name=name,
-        kind=kind,
-        state="failed" if error and on else "on" if on else "off",
-        when=when,
-        target=target,
-        last_at=tick["timestamp"] if tick else None,
-        next_at=following if on else None,
-        error=error,
-        selector=state["id"],
-    )
 
 
 def _check(check: dict[str, Any]) -> CheckView:

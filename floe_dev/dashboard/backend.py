@@ -1,0 +1,72 @@
+"""A session as the dashboard's backend: watchers, commands and details of one stack behind one object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from floe_dev.dashboard.details import Details
+from floe_dev.dashboard.executing import Executor
+from floe_dev.dashboard.watching import Watchers
+from floe_dev.model import commands
+from floe_dev.model.state import State
+from floe_dev.session import Session
+
+
+class LocalBackend(Details):
+    """Implements `floe_dev.model.backend.Backend` for a project on this machine."""
+
+    def __init__(self, session: Session, *, read_only: bool = False) -> None:
+        """Nothing is watched before `start`; with `read_only` every command is refused."""
+        super().__init__(session, read_only=read_only)
+        self._watchers = Watchers(session, self)
+        self._executor = Executor(session, self, self._watchers.poke, read_only=read_only)
+
+    @property
+    def state(self) -> State:
+        """The latest picture."""
+        return self._watchers.store.state
+
+    def start(self) -> None:
+        """Begin to watch, in daemon threads."""
+        self._watchers.start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._watchers.stop()
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` after every change of `state`."""
+        return self._watchers.store.subscribe(changed)
+
+    def send(self, command: commands.Command) -> str:
+        """Carry a command out; FLOE8101 where the dashboard only reads."""
+        return self._executor.send(command)
+
+    def environment(self, service: str) -> tuple[tuple[str, str], ...]:
+        """The log's place, the variables of the service's process, then those of its clients; secrets hidden."""
+        from floe_dev.config.credentials import load_secrets
+        from floe_dev.dashboard.secrets import hidden, secret_values
+        from floe_dev.watch.processes import environment_of
+
+        values = secret_values(load_secrets(self._session.layout))
+        pid = next((one.status.pid for one in self.state.services.items if one.status.name == service), None)
+        own = hidden(environment_of(pid) if pid is not None else {}, values)
+        clients = hidden(self._session.environment(), values)
+        return (
+            ("log", str(self._session.layout.logs_dir / f"{service}.log")),
+            *(("its process", "") for _ in own[:1]),
+            *((f"  {name}", value) for name, value in own),
+            ("clients of the stack", "floe env"),
+            *((f"  {name}", value) for name, value in clients),
+        )
+
+    def copies(self) -> tuple[tuple[str, str], ...]:
+        """What can be copied for the whole stack; the credentials stay behind a command."""
+        root = self._session.root
+        found = [(f"address of {name}", url) for name, url in self.state.stack.urls.items()]
+        found.append(("settings for this shell", f'eval "$(floe env --project {root})"'))
+        found.append(("dbt in this project", f"floe exec --project {root} -- dbt build"))
+        dagster = self.state.stack.urls.get("dagster")
+        if dagster:
+            found.append(("Dagster's version with curl", f"curl -s {dagster}/server_info"))
+        return tuple(found)

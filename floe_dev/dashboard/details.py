@@ -1,0 +1,221 @@
+"""What a screen asks for when it is opened: one asset, run, table, trace, log; each call blocks and may raise."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from floe_dev.errors import Code, FloeError
+from floe_dev.model.details import (
+    AssetDetail,
+    AutomationDetail,
+    Evaluation,
+    FileView,
+    LogChunk,
+    LogLine,
+    PartitionView,
+    Rows,
+    RunDetail,
+    TableDetail,
+    TableFiles,
+)
+from floe_dev.model.state import AutomationView
+from floe_dev.model.traces import Trace, TraceSummary
+from floe_dev.session import Session
+from floe_dev.watch.logs import read_log
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from floe_dev.catalogs.client import CatalogClient
+    from floe_dev.telemetry.query import TelemetryReader
+
+_READER = "reader"
+_VALUE_LIMIT = 300
+
+
+class Details:
+    """Reads from the stack of one session; `read_only` keeps every statement to the reader's rights."""
+
+    def __init__(self, session: Session, *, read_only: bool = False) -> None:
+        """Nothing is asked yet."""
+        self._session = session
+        self._read_only = read_only
+        self._known_catalog: CatalogClient | None = None
+        self._database: duckdb.DuckDBPyConnection | None = None
+        self._database_lock = threading.Lock()
+
+    def asset(self, key: str) -> AssetDetail:
+        """One asset."""
+        from floe_dev.orchestrators.dagster.monitor import asset_detail
+
+        return asset_detail(self._session.dagster(), key)
+
+    def run(self, run_id: str) -> RunDetail:
+        """One run with its events so far."""
+        from floe_dev.orchestrators.dagster.monitor import run_detail
+
+        return run_detail(self._session.dagster(), run_id, self._session.layout)
+
+    def table(self, identifier: str) -> TableDetail:
+        """One table from metadata alone."""
+        from floe_dev.watch.tables import table_detail
+
+        return table_detail(self.catalog().table(identifier))
+
+    def files(self, identifier: str) -> TableFiles:
+        """Files and partitions of a table's current snapshot; none for a view."""
+        from floe_dev.catalogs.inspect import files_of, open_table, partitions_of
+
+        info = self.catalog().table(identifier)
+        if info.kind == "view":
+            return TableFiles()
+        files = files_of(open_table(self._session.connection(), info))
+        return TableFiles(
+            tuple(FileView(one.path, one.content, one.rows, one.size, one.partition) for one in files),
+            tuple(PartitionView(one.value, one.files, one.rows, one.size) for one in partitions_of(files)),
+        )
+
+    def query(self, sql: str, limit: int = 500) -> Rows:
+        """The first rows of a statement's result; FLOE6001 with DuckDB's words if it refuses."""
+        import duckdb
+
+        with self._database_lock:
+            try:
+                if self._database is None:
+                    self._database = self._session.duckdb(_READER if self._read_only else "floe")
+                return _rows(self._database, sql, limit)
+            except duckdb.Error as error:
+                self._close_database()
+                raise FloeError(
+                    Code.SQL_FAILED, "DuckDB refused the statement", why=str(error).strip(), fix="floe tables"
+                ) from error
+
+    def preview(self, identifier: str, limit: int = 100) -> Rows:
+        """The first rows of a table, read with the rights of the reader."""
+        return self._read(f"FROM {_quoted(identifier)} LIMIT {int(limit)}", limit, f"{identifier} cannot be read")
+
+    def difference(self, identifier: str, old: int | None, new: int, limit: int = 200) -> Rows:
+        """The rows that one snapshot has and the other has not, `+` or `-` first; read with the rights of the reader.
+
+        Rows that are there several times count as often. Columns that only one of them has are left out.
+        """
+        name = _quoted(identifier)
+        after = f"{name} AT (VERSION => {int(new)})"
+        if old is None:
+            statement = f"SELECT '+' AS change, * FROM {after} LIMIT {int(limit)}"  # noqa: S608 - quoted above
+            return self._read(statement, limit, f"{identifier} cannot be read")
+        before = f"{name} AT (VERSION => {int(old)})"
+        columns = self._shared_columns(before, after)
+        statement = (
+            f"(SELECT '+' AS change, * FROM (SELECT {columns} FROM {after} EXCEPT ALL SELECT {columns} FROM {before}) "  # noqa: S608
+            f"LIMIT {int(limit)}) UNION ALL "
+            f"(SELECT '-' AS change, * FROM (SELECT {columns} FROM {before} EXCEPT ALL SELECT {columns} FROM {after}) "
+            f"LIMIT {int(limit)})"
+        )
+        return self._read(statement, 2 * limit, f"the snapshots of {identifier} cannot be compared")
+
+    def automation(self, automation: AutomationView) -> AutomationDetail:
+        """The latest ticks of a schedule or a sensor, or the partitions of a backfill."""
+        from floe_dev.orchestrators.dagster.instigators import detail
+
+        return detail(self._session.dagster(), automation)
+
+    def evaluate(self, automation: AutomationView) -> Evaluation:
+        """What a schedule or a sensor would start now."""
+        from floe_dev.orchestrators.dagster.instigators import evaluate
+
+        return evaluate(self._session.dagster(), automation)
+
+    def trace(self, trace_id: str) -> tuple[Trace | None, tuple[LogLine, ...]]:
+        """A trace with its log records."""
+        reader = self.reader()
+        lines = tuple(
+            LogLine(record.time_ns / 1e9, record.severity.lower(), record.body, record.service)
+            for record in reader.logs(trace_id)
+        )
+        return reader.trace(trace_id), lines
+
+    def trace_of_run(self, run_id: str) -> str | None:
+        """The id of a run's trace, if one arrived."""
+        from floe_dev.telemetry.query import TraceFilter
+
+        reader = self.reader()
+        found: list[TraceSummary] = reader.traces(TraceFilter(run=run_id, limit=1)) or reader.traces_by(
+            "run", run_id, 1
+        )
+        return found[0].trace_id if found else None
+
+    def log(self, service: str, position: int | None = None) -> LogChunk:
+        """The end of a service's log, or what was written since `position`."""
+        return read_log(self._session.layout.logs_dir / f"{service}.log", position)
+
+    def catalog(self) -> CatalogClient:
+        """The catalog as the stack's own principal sees it; FLOE2001 where the stack does not run."""
+        from floe_dev.catalogs.client import CatalogClient
+
+        self._session.require_running()
+        if self._known_catalog is None:
+            self._known_catalog = CatalogClient(self._session.connection())
+        return self._known_catalog
+
+    def reader(self) -> TelemetryReader:
+        """The store of traces; it can be read while the stack is down."""
+        return self._session.telemetry()
+
+    def forget_connections(self) -> None:
+        """Another start may have other addresses: ask for them anew."""
+        self._known_catalog = None
+        self._session.__dict__.pop("project", None)
+        self._close_database()
+
+    def _close_database(self) -> None:
+        database, self._database = self._database, None
+        if database is not None:
+            database.close()
+
+    def _read(self, statement: str, limit: int, refused: str) -> Rows:
+        import duckdb
+
+        try:
+            with self._session.duckdb(_READER) as database:
+                return _rows(database, statement, limit)
+        except duckdb.Error as error:
+            raise FloeError(Code.SQL_FAILED, refused, why=str(error).strip()) from error
+
+    def _shared_columns(self, before: str, after: str) -> str:
+        import duckdb
+
+        try:
+            with self._session.duckdb(_READER) as database:
+                described = [
+                    {row[0]: row[1] for row in database.execute(f"DESCRIBE FROM {one}").fetchall()}
+                    for one in (before, after)
+                ]
+        except duckdb.Error as error:
+            raise FloeError(Code.SQL_FAILED, "the snapshots cannot be compared", why=str(error).strip()) from error
+        shared = [name for name, kind in described[1].items() if described[0].get(name) == kind]
+        if not shared:
+            raise FloeError(Code.SQL_FAILED, "the snapshots cannot be compared", why="they have no column in common")
+        return ", ".join('"' + name.replace('"', '""') + '"' for name in shared)
+
+
+def _rows(database: duckdb.DuckDBPyConnection, statement: str, limit: int) -> Rows:
+    started = time.monotonic()
+    cursor = database.execute(statement)
+    columns = tuple(str(column[0]) for column in cursor.description or ())
+    rows = cursor.fetchmany(limit + 1)
+    shown = tuple(tuple(_value(value) for value in row) for row in rows[:limit])
+    return Rows(columns, shown, time.monotonic() - started, truncated=len(rows) > limit)
+
+
+def _quoted(identifier: str) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in identifier.split("."))
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "∅"
+    text = str(value)
+    return text if len(text) <= _VALUE_LIMIT else f"{text[:_VALUE_LIMIT]}…"

@@ -1,0 +1,193 @@
+"""What the keys do: materialize, cancel, retry, restart, SQL, copy, start and stop; the dangerous ones ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from floe_dev.errors import FloeError
+from floe_dev.model import commands
+from floe_dev.model.details import AssetDetail
+from floe_dev.tui.asset import AssetScreen
+from floe_dev.tui.dialogs import ChoiceScreen, SqlScreen
+from floe_dev.tui.lists import run_title
+from floe_dev.tui.navigation import Navigation
+from floe_dev.tui.selection import closure
+from floe_dev.tui.startup import StartScreen
+from floe_dev.tui.text import inert
+
+
+class Actions(Navigation):
+    """Sends commands for what is selected."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "materialize", "Run it", id="materialize"),
+        Binding("R,shift+r", "again", "Restart, retry", show=False, id="again"),
+        Binding("x", "cancel", "Cancel run", show=False, id="cancel"),
+        Binding("y", "copy", "Copy", show=False, id="copy"),
+        Binding("colon", "sql", "SQL", key_display=":", show=False, id="sql"),
+        Binding("S,shift+s", "start", "Start the stack", show=False, id="start"),
+        Binding("Q,shift+q", "stop", "Stop the stack", show=False, id="stop"),
+    ]
+
+    def action_materialize(self) -> None:
+        """Run what is selected; a partitioned asset asks for its partitions."""
+        screen = self.floe_screen
+        if screen is None:
+            return
+        keys = screen.run_assets()
+        if not keys:
+            self.warn("select an asset first")
+            return
+        known = {asset.key: asset for asset in self.backend.state.assets.items}
+        first = known.get(keys[0])
+        if first is not None and first.state == "source":
+            self.warn(f"{inert(keys[0])} is a source: nothing here makes it")
+        elif first is not None and first.partitioned:
+            partitions = screen.partitions() if isinstance(screen, AssetScreen) else ()
+            if partitions:
+                self._make_partitions(keys, partitions)
+            else:
+                self._pick_partitions(keys)
+        elif len(keys) > 1:
+            self.act(commands.Materialize(keys))
+        else:
+            self._with_neighbours(keys[0])
+
+    def _with_neighbours(self, key: str) -> None:
+        """Only this, or with all up- or downstream."""
+        state = self.backend.state
+        sets: dict[str, tuple[str, ...]] = {"only this": (key,)}
+        for name, up in (("with upstream", True), ("with downstream", False)):
+            found = closure(state, key, up=up)
+            if len(found) > 1:
+                sets[f"{name} ({len(found)})"] = found
+        if len(sets) == 1 or self.read_only:
+            self.act(commands.Materialize((key,)))
+            return
+
+        def chosen(choice: list[str] | None) -> None:
+            if choice:
+                self.act(commands.Materialize(sets[choice[0]]))
+
+        options = [(name, f"{'+' if 'up' in name else ''}{key}{'+' if 'down' in name else ''}") for name in sets]
+        self.push_screen(ChoiceScreen(f"Materialize {key}", options, values=list(sets)), chosen)
+
+    def _pick_partitions(self, keys: tuple[str, ...]) -> None:
+        """All that are missing, all that failed, all, one, or those chosen with the space bar."""
+
+        def fetched(answer: object) -> None:
+            if isinstance(answer, FloeError):
+                self.tell_error(answer)
+            elif isinstance(answer, AssetDetail):
+                self.push_screen(_partition_choice(keys[0], answer.partitions), chosen)
+
+        def chosen(choice: list[str] | None) -> None:
+            if choice:
+                self._make_partitions(keys, [one for group in choice for one in group.split("\n")])
+
+        self.background(lambda: self.backend.asset(keys[0]), fetched)
+
+    def _make_partitions(self, keys: tuple[str, ...], partitions: Sequence[str]) -> None:
+        wanted = tuple(dict.fromkeys(partitions))
+        if len(wanted) == 1:
+            self.act(commands.Materialize(keys, wanted[0]))
+        else:
+            self.act(commands.Backfill(keys, wanted))
+
+    def action_again(self) -> None:
+        """Restart the service, or retry the run, that is selected."""
+        screen = self.floe_screen
+        if screen is None:
+            return
+        links = screen.links()
+        if links.service is not None:
+            asking = (f"Restart {links.service}?", "what waits for it fails meanwhile; data stay")
+            self.act(commands.RestartService(links.service), asking)
+        elif links.run is not None:
+            self.act(commands.Retry(links.run))
+        else:
+            self.warn("select a service or a run first")
+
+    def action_cancel(self) -> None:
+        """Cancel the run that is selected, or that makes the asset that is selected."""
+        screen = self.floe_screen
+        if screen is None:
+            return
+        links = screen.links()
+        active = [one for one in self.backend.state.runs.items if not one.over]
+        run = next((one for one in active if one.run_id == links.run), None) or next(
+            (one for one in active if set(one.assets) & set(links.assets)), None
+        )
+        if run is None:
+            self.warn("no run that goes on is selected")
+            return
+        self.act(commands.Cancel(run.run_id), (f"Cancel the run of {run_title(run)}?", f"{run.run_id}"))
+
+    def action_copy(self) -> None:
+        """Copy one of the things that can be copied here."""
+        here = self.floe_screen.copies() if self.floe_screen is not None else []
+
+        def chosen(choice: list[str] | None) -> None:
+            if choice:
+                self.copy_to_clipboard(choice[0])
+                self.notify(inert(choice[0]), title="copied", markup=False)
+
+        self.push_screen(ChoiceScreen("Copy", [*here, *self.backend.copies()]), chosen)
+
+    def action_sql(self) -> None:
+        """A line of SQL, on the selected table where there is one."""
+        links = self.floe_screen.links() if self.floe_screen is not None else None
+        table = links.tables[0] if links is not None and links.tables else None
+        self.push_screen(SqlScreen(f"from {table} limit 20" if table else ""))
+
+    def action_start(self) -> None:
+        """Start the stack and watch it come up."""
+        if self.backend.state.stack.phase in ("ready", "degraded"):
+            self.notify("the stack is running", markup=False)
+        else:
+            self.start_stack(commands.StartStack())
+
+    def start_stack(self, command: commands.StartStack) -> None:
+        """Start the stack on a screen of its own."""
+        if self.read_only:
+            self.act(command)
+            return
+        for old in [one for one in self.screen_stack if isinstance(one, StartScreen)]:
+            old.dismiss()
+        screen = StartScreen(command)
+        self.push_screen(screen)
+
+        def over(answer: str | FloeError) -> None:
+            screen.over(answer if isinstance(answer, FloeError) else None)
+            if not isinstance(answer, FloeError):
+                self.told(answer)
+
+        self.act(command, done=over)
+
+    def action_stop(self) -> None:
+        """Stop the stack and leave, after asking."""
+
+        def over(answer: str | FloeError) -> None:
+            self.told(answer)
+            if not isinstance(answer, FloeError):
+                self.exit("stopped")
+
+        asking = ("Stop the stack and leave?", "runs that go on end; tables and history stay")
+        self.act(commands.StopStack(), asking, over)
+
+
+def _partition_choice(key: str, partitions: Sequence[tuple[str, str]]) -> ChoiceScreen:
+    """Groups first, then each partition, newest first; a group's value holds its partitions, one a line."""
+    rows: list[tuple[str, str]] = []
+    values: list[str] = []
+    for name, states in (("missing", ("missing",)), ("failed", ("failed",)), ("", ("missing", "failed", "fresh"))):
+        group = [one for one, state in reversed(partitions) if state in states]
+        if len(group) > 1:
+            rows.append((f"all {len(group)} {name}".strip(), f"{group[0]} … {group[-1]}"))
+            values.append("\n".join(group))
+    rows += [({"missing": "never"}.get(state, state), one) for one, state in partitions]
+    values += [one for one, _ in partitions]
+    return ChoiceScreen(f"Which partitions of {key}?", rows, values=values, several=True)

@@ -1,0 +1,165 @@
+"""What every part of the app stands on: each new State goes to the screen that is seen, work goes to threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from textual.app import App
+from textual.screen import Screen
+
+from floe_dev.errors import Code, FloeError
+from floe_dev.model import commands
+from floe_dev.model.backend import Backend
+from floe_dev.model.state import RunView, State
+from floe_dev.tui.base import FloeScreen
+from floe_dev.tui.dialogs import ConfirmScreen
+from floe_dev.tui.lists import run_title
+from floe_dev.tui.text import inert
+
+R = TypeVar("R")
+#: Seconds that changes are gathered before they are drawn.
+_GATHER_SECONDS = 0.08
+#: Ages ("5 s") are drawn anew this often.
+_TICK_SECONDS = 5.0
+
+
+class CoreApp(App[str]):
+    """Shows one backend. Its result is `left` (the stack stays), `stopped`, or `failed` (it did not start)."""
+
+    def __init__(self, backend: Backend, *, read_only: bool = False, notify_by: str = "bell") -> None:
+        """`notify_by` is bell, desktop or off: how the terminal tells of a run that ended."""
+        self.backend = backend
+        self.read_only = read_only
+        super().__init__()
+        self._notify_by = notify_by
+        self._pending = False
+        self._end: Callable[[], None] = lambda: None
+        self._runs: dict[str, str] = {}
+
+    def on_mount(self) -> None:
+        """Begin to listen."""
+        loop = asyncio.get_running_loop()
+
+        def changed() -> None:
+            if not self._pending:
+                self._pending = True
+                # The loop may have ended while a watcher was still busy.
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(self.call_later, self._gather)
+
+        self._end = self.backend.subscribe(changed)
+        self.set_interval(_TICK_SECONDS, self._apply)
+        self._watch_runs(self.backend.state)
+
+    def on_unmount(self) -> None:
+        """Listen no more."""
+        self._end()
+
+    def _gather(self) -> None:
+        self.set_timer(_GATHER_SECONDS, self._apply)
+
+    def _apply(self) -> None:
+        self._pending = False
+        state = self.backend.state
+        self._watch_runs(state)
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, FloeScreen):
+                screen.take(state)
+                break
+
+    def _watch_runs(self, state: State) -> None:
+        """Tell of runs that ended since the last look."""
+        for run in state.runs.items:
+            before = self._runs.get(run.run_id)
+            self._runs[run.run_id] = run.status
+            if before is not None and before != run.status and run.over:
+                self._tell_run(run)
+
+    def _tell_run(self, run: RunView) -> None:
+        what = inert(run_title(run))
+        if run.status == "failure":
+            text = f"✗ the run of {what} failed"
+            self.notify(f"{text}: press ! to see why", severity="error", timeout=10, markup=False)
+        else:
+            word = "was canceled" if run.status == "canceled" else "is done"
+            text = f"✓ the run of {what} {word}"
+            self.notify(text, markup=False)
+        self._ring(text, failed=run.status == "failure")
+
+    def _ring(self, text: str, *, failed: bool) -> None:
+        """The terminal's own notice: a bell for what failed, or its desktop notification (OSC 9) for every end."""
+        if self._notify_by == "bell" and failed:
+            self.bell()
+        elif self._notify_by == "desktop" and self._driver is not None and not self.is_headless:
+            self._driver.write(f"\x1b]9;floe: {text}\x1b\\")
+
+    def background(self, work: Callable[[], R], done: Callable[[Any], None]) -> None:
+        """Do `work` in a thread of its own and give its answer, or its FloeError, to `done` here.
+
+        A daemon thread, not a pool: a source that hangs keeps neither another one nor the end of the program waiting.
+        """
+        loop = asyncio.get_running_loop()
+
+        def run() -> None:
+            answer: R | FloeError
+            try:
+                answer = work()
+            except FloeError as error:
+                answer = error
+            except Exception as error:  # noqa: BLE001 - shown on the screen it belongs to
+                answer = FloeError(Code.INTERNAL, f"{type(error).__name__}: {error}", fix="floe doctor")
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self.call_later, done, answer)
+
+        threading.Thread(target=run, name="floe-dashboard-work", daemon=True).start()
+
+    def act(
+        self,
+        command: commands.Command,
+        question: Sequence[str] = (),
+        done: Callable[[str | FloeError], None] | None = None,
+    ) -> None:
+        """Carry a command out, after asking where there is a question; never with --read-only."""
+        if self.read_only:
+            self.warn("the dashboard was started with --read-only")
+            return
+        if question:
+
+            def answered(yes: bool | None) -> None:
+                if yes:
+                    self.act(command, done=done)
+
+            self.push_screen(ConfirmScreen(question), answered)
+            return
+
+        def back(answer: str | FloeError) -> None:
+            (done or self.told)(answer)
+
+        self.background(lambda: self.backend.send(command), back)
+
+    def told(self, answer: str | FloeError) -> None:
+        """What became of a command."""
+        if isinstance(answer, FloeError):
+            self.tell_error(answer)
+        else:
+            self.notify(inert(answer), markup=False)
+
+    def warn(self, text: str) -> None:
+        """Why nothing happens."""
+        self.notify(text, severity="warning", markup=False)
+
+    def tell_error(self, error: FloeError) -> None:
+        """An error as a notification: what, why, fix."""
+        lines = [inert(error.what), *(inert(line) for line in (error.why or "").splitlines()[:6])]
+        if error.fix:
+            lines.append(f"fix: {inert(error.fix)}")
+        self.notify("\n".join(lines), title=error.code.id, severity="error", timeout=12, markup=False)
+
+    @property
+    def floe_screen(self) -> FloeScreen | None:
+        """The screen that is seen, unless a dialog lies over it."""
+        screen: Screen[Any] = self.screen
+        return screen if isinstance(screen, FloeScreen) else None

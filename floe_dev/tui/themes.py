@@ -1,0 +1,45 @@
+"""The dashboard's four looks: dark, light, high contrast, and one without any colour."""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+#: Name on the command line and in the settings -> Textual's name.
+THEMES = {"dark": "textual-dark", "light": "textual-light", "contrast": "floe-contrast", "mono": "floe-mono"}
+CONTRAST = Theme(
+    name="floe-contrast",
+    primary="#ffff00",
+    secondary="#00ffff",
+    accent="#00ffff",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#202020",
+    success="#00ff00",
+    warning="#ffff00",
+    error="#ff6060",
+    dark=True,
+    variables={"text-muted": "#ffffff", "text-success": "#00ff00", "text-warning": "#ffff00", "text-error": "#ff6060"},
+)
+MONO = Theme(
+    name="floe-mono",
+    primary="#c0c0c0",
+    secondary="#c0c0c0",
+    accent="#c0c0c0",
+    foreground="#e0e0e0",
+    background="#000000",
+    surface="#000000",
+    panel="#202020",
+    success="#e0e0e0",
+    warning="#e0e0e0",
+    error="#ffffff",
+    dark=True,
+    variables={
+        "text-muted": "#a0a0a0",
+        "text-success": "#e0e0e0",
+        "text-warning": "#e0e0e0",
+        "text-error": "#ffffff",
+        "text-accent": "#e0e0e0",
+        "text-primary": "#ffffff",
+    },
+)
