@@ -96,6 +96,10 @@ class TelemetryReader:
         text = "SELECT service, body FROM logs WHERE trace_id BETWEEN ? AND ? ORDER BY time_ns LIMIT ?"
         return [log_of(body, service) for service, body in self._rows(text, low, high, limit)]
 
+    def metrics(self) -> dict[str, int]:
+        """How often each metric arrived, by name."""
+        return dict(self._rows("SELECT name, count(*) FROM metrics GROUP BY name ORDER BY name"))
+
     def gaps(self) -> list[Gap]:
         """What was rejected, dropped or deleted, by kind."""
         rows = self._rows("SELECT kind, count, reason, last_at FROM gaps ORDER BY kind")

@@ -14,7 +14,11 @@ from floe_dev.model.lineage import Links
 from floe_dev.model.traces import SpanStatus, Trace
 from floe_dev.session import Session
 from tests.cli.helpers import floe
+from tests.telemetry.openlineage_schema import validate
 from tests.telemetry.project import make_project
+
+#: The jobs of the first run and what each of them makes.
+_MADE = {"bronze/numbers": "bronze.numbers", "model.shop.totals": "silver.totals", "gold/summary": "gold.summary"}
 
 pytestmark = pytest.mark.stack
 
@@ -218,11 +222,58 @@ def test_a_run_goes_on_while_the_receiver_is_down_and_loses_no_span(session: Ses
     while True:
         (found,) = session.join().of_run(result.run_id).traces[:1] or ("",)
         late = session.telemetry().trace(found) if found else None
-        if late is not None and late.summary.complete:
+        if late is not None and late.summary.complete and "commit gold.summary" in {span.name for span in late.spans}:
             break
         assert time.monotonic() < give_up
         time.sleep(0.1)
-    assert "commit gold.summary" in {span.name for span in late.spans}
+
+
+def test_every_event_of_the_runs_validates_and_tells_the_snapshot(session: Session, run: Links) -> None:
+    events = session.telemetry().lineage_events(limit=1000)
+    for event in events:
+        validate(event.body)
+    told = {(event.event_type, event.job) for event in events}
+    run_id = run.runs[0].run_id
+    assert told >= {(kind, job) for kind in ("START", "COMPLETE") for job in ("run", *_MADE)}
+    for job, table in _MADE.items():
+        first = [
+            event
+            for event in events
+            if (event.event_type, event.job) == ("COMPLETE", job)
+            and event.body["run"]["facets"]["parent"]["run"]["runId"] == run_id
+        ]
+        (output,) = first[0].body["outputs"]
+        kept = {each.snapshot_id for each in session.table(table).snapshots}
+        assert int(output["facets"]["version"]["datasetVersion"]) in kept
+        assert output["outputFacets"]["icebergCommitReport"]["snapshotId"] in kept
+        assert output["facets"]["schema"]["fields"]
+        assert output["name"] == table
+
+
+def test_a_python_asset_that_fails_is_told_with_its_error(session: Session) -> None:
+    module = session.root / "numbers_assets.py"
+    good = module.read_text()
+    module.write_text(good.replace('context.log.info("making numbers")', 'raise ValueError("no numbers today")'))
+    try:
+        time.sleep(3)  # the code server follows the files
+        result = session.run(["bronze/numbers"])
+    finally:
+        module.write_text(good)
+    assert result.status == "failure"
+    give_up = time.monotonic() + 15
+    while True:
+        trace = session.telemetry().trace(result.run_id)
+        failed = [e for e in session.telemetry().lineage_events(limit=20) if e.event_type == "FAIL"]
+        if trace is not None and trace.summary.complete and len(failed) >= 2:
+            break
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    assert {event.job for event in failed} >= {"bronze/numbers", "run"}
+    for event in failed:
+        validate(event.body)
+        assert "no numbers today" in event.body["run"]["facets"]["errorMessage"]["message"]
+    assert trace.summary.state == "error"
+    assert any("no numbers today" in span.message for span in trace.spans if span.name == "step bronze__numbers")
 
 
 def test_a_killed_run_has_a_root_that_says_so(session: Session) -> None:

@@ -1,8 +1,11 @@
-"""Senders as they are: OpenTelemetry's own SDK, and floe's spool where it cannot be written."""
+"""Senders as they are: OpenTelemetry in two languages, stock dbt-ol, and floe's spool where it cannot be written."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +18,7 @@ from floe_dev.tracing.context import SpanContext, parse, run_trace_id
 from floe_dev.tracing.spool import MAX_FILES, Spool
 from tests.telemetry.receiver import TOKEN, RunningReceiver
 
+_FOREIGN = Path(__file__).parent / "foreign"
 _PROGRAM = """
 import os
 from opentelemetry import trace
@@ -110,3 +114,94 @@ def test_what_the_project_does_not_want_is_not_recorded(
     (file,) = tmp_path.iterdir()
     assert f'"kind": "{kept}"' in file.read_text()
     assert len(file.read_text().splitlines()) == 1
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """OpenTelemetry's JavaScript SDK, installed once for this machine."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("node and npm are needed: apt-get install nodejs npm")
+    wanted = _FOREIGN / "package.json"
+    name = hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "floe_dev-tests" / f"otel-node-{name}"
+    if not (folder / "complete").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(wanted, folder)
+        arguments = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
+        done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=240)
+        if done.returncode:
+            pytest.skip(f"npm cannot install the SDK, retry with a network: npm install ({done.stderr[-200:]})")
+        (folder / "complete").touch()
+    return folder
+
+
+@pytest.mark.timeout(360)
+def test_the_javascript_sdk_sends_all_three_signals_in_both_encodings(
+    running: RunningReceiver, node_modules: Path
+) -> None:
+    context = SpanContext(os.urandom(16).hex(), "00f067aa0ba902b7")
+    environment = {
+        **os.environ,
+        **sender_environment(Layout(running.root), running.port, TOKEN),
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+        "TRACEPARENT": context.traceparent(),
+        "SENDER_MODULES": str(node_modules),
+    }
+    command = ["node", str(_FOREIGN / "send.mjs")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    trace = running.reader.trace(context.trace_id)
+    assert trace is not None
+    names = {f"{encoding} {number}" for encoding in ("protobuf", "json") for number in range(50)}
+    assert sorted(span.name for span in trace.spans) == sorted(names)
+    assert {(span.service, span.parent_id) for span in trace.spans} == {("node-app", context.span_id)}
+    for encoding in ("protobuf", "json"):
+        seven = next(span for span in trace.spans if span.name == f"{encoding} 7")
+        assert seven.attributes == {"number": 7, "text": "grün", "list": ["a", "b"], "big": 2**40}
+        assert (seven.status, seven.message) == ("error", "seven")
+        assert [(event.name, event.attributes) for event in seven.events] == [("seen", {"half": 0.5})]
+    assert sorted(record.body for record in running.reader.logs(context.trace_id)) == ["from json", "from protobuf"]
+    assert "orders" in running.reader.metrics()
+
+
+_DBT_PROJECT = {
+    "dbt_project.yml": "name: theirs\nversion: '1.0.0'\nprofile: theirs\nmodel-paths: [models]\n",
+    "profiles.yml": """\
+theirs:
+  target: dev
+  outputs:
+    dev: {type: duckdb, path: theirs.duckdb, schema: silver, threads: 1}
+""",
+    "models/first.sql": "{{ config(materialized='table') }} select 1 as id, 2.5 as price",
+    "models/second.sql": "{{ config(materialized='table') }} select id, price * 2 as total from {{ ref('first') }}",
+    "models/broken.sql": "{{ config(materialized='table') }} select no_such_column from {{ ref('second') }}",
+    "models/schema.yml": "models: [{name: second, columns: [{name: id, data_tests: [unique]}]}]\n",
+}
+
+
+def test_stock_dbt_ol_needs_only_the_environment_and_arrives_whole(running: RunningReceiver, tmp_path: Path) -> None:
+    for name, text in _DBT_PROJECT.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    environment = {
+        **os.environ,
+        **sender_environment(Layout(running.root), running.port, TOKEN),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "OPENLINEAGE_NAMESPACE": "theirs",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    command = [str(Path(sys.executable).parent / "dbt-ol"), "build", "--profiles-dir", "."]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert "Emitted" in done.stdout + done.stderr, done.stdout + done.stderr
+    events = [event for event in running.reader.lineage_events() if event.body["job"]["namespace"] == "theirs"]
+    told = {(event.event_type, event.job): event for event in events}
+    for node in ("first.build.run", "second.build.run", "second.build.test"):
+        assert {("START", f"theirs.silver.theirs.{node}"), ("COMPLETE", f"theirs.silver.theirs.{node}")} <= told.keys()
+    assert ("FAIL", "theirs.silver.theirs.broken.build.run") in told
+    assert ("silver.first", "silver.second") in {(edge.source, edge.target) for edge in running.reader.edges()}
+    columns = {(e.source, e.source_column, e.target, e.target_column) for e in running.reader.column_edges()}
+    assert ("silver.first", "price", "silver.second", "total") in columns
+    sent = re.search(r"Emitted (\d+) OpenLineage events", done.stdout + done.stderr)
+    assert sent is not None
+    assert len(events) == int(sent.group(1))

@@ -106,13 +106,12 @@ class IcebergTable:
         if snapshot is not None:
             told.attributes["floe.snapshot"] = str(snapshot.snapshot_id)
         remember(
-            Output(
-                table=".".join(self.identifier),
+            output_of(
+                committed,
                 columns=tuple((column.name, str(column.type)) for column in change.columns),
                 rows=written.rows,
                 size=size,
                 files=len(written.files),
-                snapshot_id=snapshot.snapshot_id if snapshot is not None else None,
             )
         )
         return written.rows
@@ -135,6 +134,29 @@ class IcebergTable:
                 add_columns(update, change.new_columns)
         apply_layout(transaction, change.layout)
         return transaction
+
+
+def output_of(
+    table: Table,
+    *,
+    columns: Sequence[tuple[str, str]],
+    rows: int | None = None,
+    size: int | None = None,
+    files: int | None = None,
+) -> Output:
+    """What was written last into `table`, as lineage tells it, with the snapshot that is current now."""
+    snapshot = table.current_snapshot()
+    summary = snapshot.summary if snapshot is not None else None
+    return Output(
+        table=".".join(table.name()),
+        columns=columns,
+        rows=rows,
+        size=size,
+        files=files,
+        snapshot_id=snapshot.snapshot_id if snapshot is not None else None,
+        sequence_number=snapshot.sequence_number if snapshot is not None else None,
+        summary={"operation": summary.operation.value, **summary.additional_properties} if summary is not None else {},
+    )
 
 
 def data_files(table: Table | None) -> list[DataFile]:

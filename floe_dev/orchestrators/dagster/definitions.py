@@ -14,6 +14,7 @@ import dagster as dg
 from floe_dev.config.project import find_project, load_project
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.project import Project
+from floe_dev.orchestrators.dagster.asset_lineage import register
 from floe_dev.orchestrators.dagster.automation import automation
 from floe_dev.orchestrators.dagster.dbt_assets import project_dbt_assets
 from floe_dev.orchestrators.dagster.dbt_project import dagster_dbt_project, dbt_resource
@@ -34,6 +35,7 @@ def build_definitions(project: Project | Path | str | None = None) -> dg.Definit
         project = load_project(_root(project))
     resources = project_resources(project)
     definitions = [_module_definitions(module) for module in asset_modules(project)]
+    register(definitions)
     check_version(project)
     dbt_project = dagster_dbt_project(project)
     if dbt_project is not None:

@@ -24,13 +24,12 @@ from pyiceberg.table import Table
 from floe_dev.catalogs.traced import traced_catalog
 from floe_dev.dbt.adapter.layout import TableLayout
 from floe_dev.dbt.adapter.stamp import snapshot_properties
-from floe_dev.dbt.adapter.table import Change, IcebergTable, data_files
+from floe_dev.dbt.adapter.table import Change, IcebergTable, data_files, output_of
 from floe_dev.dbt.adapter.types import columns_of
 from floe_dev.model.connection import CatalogConnection
 from floe_dev.orchestrators.dagster.iceberg_partitions import overwrite_partitions, partition_by
-from floe_dev.tracing.lineage import Output, node_event
-from floe_dev.tracing.record import record_lineage, span
-from floe_dev.tracing.writes import take
+from floe_dev.tracing.record import span
+from floe_dev.tracing.writes import remember
 
 _IO_MANAGERS = {
     "arrow": "PyArrowIcebergIOManager",
@@ -118,10 +117,9 @@ def _write_partitions(context: OutputContext, table_slice: TableSlice, rows: pa.
             return
     table = overwrite_partitions(table_slice, rows, catalog, _summary(context, catalog))
     context.add_output_metadata({"dagster/partition_row_count": rows.num_rows, **_snapshot(table)})
-    current = table.current_snapshot()
     columns = [(each.name, str(each.field_type)) for each in table.schema().fields]
-    name = f"{table_slice.schema}.{table_slice.table}"
-    _tell(context, Output(name, columns, rows.num_rows, snapshot_id=current.snapshot_id if current else None))
+    # Told as lineage when Dagster reports the materialization (run_spans).
+    remember(output_of(table, columns=columns, rows=rows.num_rows))
 
 
 def _replace(context: OutputContext, table_slice: TableSlice, obj: Any, catalog: Catalog, *, new: bool = False) -> None:
@@ -145,7 +143,6 @@ def _replace(context: OutputContext, table_slice: TableSlice, obj: Any, catalog:
 
         table = IcebergTable(catalog, (*table_slice.schema.split("."), table_slice.table))
         rows = table.apply(database, Change(content, columns, layout, _summary(context, catalog), rebuild=True))
-    _tell(context, take(".".join(table.identifier)))
     context.add_output_metadata(
         {
             "dagster/row_count": rows,
@@ -153,28 +150,6 @@ def _replace(context: OutputContext, table_slice: TableSlice, obj: Any, catalog:
             **_snapshot(table.load()),
         }
     )
-
-
-def _tell(context: OutputContext, written: Output | None) -> None:
-    """Record what was written as lineage.
-
-    The asset was made from what its definition depends on, whether the IO manager or its own code read that.
-    """
-    if written is None or not context.has_asset_key:
-        return
-    layer = context.step_context.job_def.asset_layer
-    parents = layer.get(context.asset_key).parent_keys if layer.has(context.asset_key) else ()
-    event = node_event(
-        "COMPLETE",
-        node="/".join(context.asset_key.path),
-        run_id=context.run_id,
-        invocation=context.run_id,
-        integration="DAGSTER",
-        resource="ASSET",
-        inputs=sorted(".".join(key.path) for key in parents),
-        outputs=[written],
-    )
-    record_lineage(event)
 
 
 def _snapshot(table: Table | None) -> dict[str, MetadataValue]:

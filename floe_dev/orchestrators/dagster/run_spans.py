@@ -13,8 +13,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from floe_dev.orchestrators.dagster import asset_lineage
 from floe_dev.tracing.context import VARIABLE, SpanContext, derived_span_id, enter, run_trace_id
-from floe_dev.tracing.lineage import run_event
+from floe_dev.tracing.lineage import JOB_VARIABLE, run_event
 from floe_dev.tracing.record import record, record_lineage, record_log
 from floe_dev.tracing.spool import configure_from_environment, spool
 
@@ -51,6 +52,7 @@ class _Step:
     context: SpanContext
     started_ns: int
     assets: list[str] = field(default_factory=list)
+    lineage: asset_lineage.StepLineage | None = None
 
 
 @dataclass
@@ -94,11 +96,12 @@ def _take(line: logging.LogRecord, meta: dict[str, Any]) -> None:
         run.started_ns = time.time_ns()
         enter(run_context(run_id))
         os.environ[VARIABLE] = run_context(run_id).traceparent()
+        os.environ[JOB_VARIABLE] = str(meta.get("job_name"))
         record_lineage(run_event("START", run_id, str(meta.get("job_name"))))
     elif kind == "STEP_START" and step_key:
         _begin_step(run, run_id, step_key)
     elif kind == "ASSET_MATERIALIZATION" and step_key in run.steps:
-        run.steps[step_key].assets.append("/".join(event.asset_key.path))
+        _materialized(run.steps[step_key], event)
     elif kind in _STEP_ENDS and step_key in run.steps:
         _end_step(run, run_id, step_key, kind, event)
     elif kind in _ENDS:
@@ -108,10 +111,17 @@ def _take(line: logging.LogRecord, meta: dict[str, Any]) -> None:
 def _begin_step(run: _Run, run_id: str, step_key: str) -> None:
     number = run.tries[step_key] = run.tries.get(step_key, 0) + 1
     context = SpanContext(run_trace_id(run_id), derived_span_id(run_id, step_key, str(number)))
-    run.steps[step_key] = _Step(context, time.time_ns())
+    run.steps[step_key] = _Step(context, time.time_ns(), lineage=asset_lineage.begin(run_id, step_key, number))
     enter(context)
     # For what the step starts: dbt, a shell, somebody's Spark.
     os.environ[VARIABLE] = context.traceparent()
+
+
+def _materialized(step: _Step, event: Any) -> None:
+    name = "/".join(event.asset_key.path)
+    step.assets.append(name)
+    if step.lineage is not None:
+        asset_lineage.materialized(step.lineage, name, event.step_materialization_data.materialization.metadata)
 
 
 def _end_step(run: _Run, run_id: str, step_key: str, kind: str, event: Any) -> None:
@@ -124,6 +134,11 @@ def _end_step(run: _Run, run_id: str, step_key: str, kind: str, event: Any) -> N
     if run.tries[step_key] > 1:
         attributes["floe.step.try"] = run.tries[step_key]
     failed = kind in ("STEP_FAILURE", "STEP_UP_FOR_RETRY")
+    if step.lineage is not None:
+        if failed:
+            asset_lineage.failed(step.lineage, _error(event))
+        else:
+            asset_lineage.failed(step.lineage, "the step ended without making it", kind="ABORT")
     record(
         f"step {step_key}",
         step.context,
@@ -141,6 +156,8 @@ def _end_run(run: _Run, run_id: str, kind: str, event: Any, meta: dict[str, Any]
     now = time.time_ns()
     for step_key, step in run.steps.items():
         # A cancelled run ends while its steps go on.
+        if step.lineage is not None:
+            asset_lineage.failed(step.lineage, "the run ended before the step", kind="ABORT")
         record(
             f"step {step_key}",
             step.context,
