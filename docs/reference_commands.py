@@ -21,7 +21,8 @@ _INTRO = f"""# Commands
 Every command takes `--help`. Data go to stdout, narration to stderr. With `--json` stdout is one JSON document with a
 `schemaVersion`, also when the command fails (its `error` then has the code); `--progress json` writes one JSON object a
 line. `NO_COLOR`, `TERM=dumb` and `--no-color` switch colour off. The project is `--project`, else the folder with
-floe.yaml from the working directory upwards, else FLOE_PROJECT_DIR, else the only stack that is running. How a command
+floe.yaml from the working directory upwards, else FLOE_PROJECT_DIR, else the only
+one below the working directory, else the only stack that is running. How a command
 can end is in [errors and exit codes](errors.md#exit-codes).
 """
 

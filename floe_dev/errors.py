@@ -58,7 +58,8 @@ class Code(Enum):
     SEVERAL_STACKS = Kind(
         1002,
         "several stacks are running",
-        "Outside a project, floe works on the only stack that is running; with several it asks which one.",
+        "Outside a project, floe works on the only one below the working directory, else on the only stack that is "
+        "running; with several it asks which one.",
         ExitCode.CONFIG,
     )
     FOLDER_IN_USE = Kind(

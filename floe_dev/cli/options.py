@@ -63,7 +63,7 @@ def project_option(function: Callable[..., R]) -> Callable[..., R]:
         type=click.Path(path_type=Path),
         default=None,
         metavar="DIR",
-        help="The project's folder (default: from here upwards, else the only running stack).",
+        help="The project's folder (default: from here upwards, else the only one below, else the only running stack).",
     )(call)
 
 

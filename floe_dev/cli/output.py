@@ -28,6 +28,8 @@ class Output:
     project: Path | None = field(default=None)
     #: The command's name, once it is known.
     command: str = ""
+    #: What the command line was, without the program's name.
+    arguments: tuple[str, ...] = ()
 
     @property
     def color(self) -> bool:

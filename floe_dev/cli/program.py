@@ -84,7 +84,7 @@ def cli(ctx: click.Context, project: Path | None, no_color: bool) -> None:
     """A local data lakehouse with one command: Iceberg catalog, Dagster, dbt and DuckDB.
 
     Start with `floe up` in a project, or make one with `floe init`. The project is --project, else the folder with
-    floe.yaml from the working directory upwards, else the only stack that is running.
+    floe.yaml from the working directory upwards, else the only one below it, else the only stack that is running.
     """
     output: Output = ctx.obj
     output.project_option = project
@@ -99,7 +99,7 @@ def cli(ctx: click.Context, project: Path | None, no_color: bool) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code (see `ExitCode`); no exception leaves this function."""
-    output = Output()
+    output = Output(arguments=tuple(arguments))
     with command_span() as told:
         told.exit_code = _run(output, arguments)
         told.name, told.project = output.command, output.project

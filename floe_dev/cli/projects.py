@@ -6,15 +6,19 @@ import os
 import sys
 from pathlib import Path
 
+import click
+
 from floe_dev.cli.naming import floe_command
+from floe_dev.cli.options import output_of
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import DBT_FILE, FLOE_FILE, is_project, nearest_project
 
 
 def choose_project(option: Path | None) -> Path:
-    """The project's root: --project, else from here upwards, else FLOE_PROJECT_DIR, else the only running stack.
+    """The project's root: --project, from here upwards, FLOE_PROJECT_DIR, the only one below here, the only stack.
 
-    With several stacks running, a terminal is asked which; otherwise that is FLOE1002 with the list.
+    "Below" is one folder down, or any depth where a stack runs; "the only stack" is the only running one. With several
+    stacks running, a terminal is asked which; otherwise that is FLOE1002 with the list.
     """
     if option is not None:
         return _named(option)
@@ -24,7 +28,11 @@ def choose_project(option: Path | None) -> Path:
     named = os.environ.get("FLOE_PROJECT_DIR")
     if named and is_project(Path(named)):
         return Path(named).resolve()
-    running = running_roots()
+    here, running = Path.cwd().resolve(), running_roots()
+    below = {root for root in running if root.is_relative_to(here)}
+    below.update(root.resolve() for root in _projects_below(here) if (root / FLOE_FILE).is_file())
+    if len(below) == 1:
+        return below.pop()
     if len(running) == 1:
         return running[0]
     if running:
@@ -67,9 +75,10 @@ def _named(option: Path) -> Path:
 
 def _projects_below(root: Path) -> list[Path]:
     """The projects one folder down; a floe project's own dbt folder is part of it."""
-    return (
-        sorted(folder for folder in root.iterdir() if folder.is_dir() and is_project(folder)) if root.is_dir() else []
-    )
+    try:
+        return sorted(folder for folder in root.iterdir() if is_project(folder))
+    except OSError:
+        return []
 
 
 def _ask(running: list[Path]) -> Path:
@@ -77,11 +86,9 @@ def _ask(running: list[Path]) -> Path:
         raise FloeError(
             Code.SEVERAL_STACKS,
             f"{len(running)} stacks are running and none is named",
-            fix=f"add --project '{running[0]}', say",
+            fix=floe_command("--project", str(running[0]), *output_of(click.get_current_context()).arguments),
             detail=tuple(str(root) for root in running),
         )
-    import click
-
     for number, root in enumerate(running, 1):
         click.echo(f"  {number}  {root}", err=True)
     number = click.prompt("which project", type=click.IntRange(1, len(running)), err=True)

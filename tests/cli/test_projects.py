@@ -115,6 +115,24 @@ def test_with_several_the_error_lists_them(tmp_path: Path, env: dict[str, str]) 
         assert {item["project"] for item in listed} == {str(tmp_path / "one"), str(tmp_path / "two ü")}
 
 
+def test_of_several_the_only_one_below_the_working_directory_is_meant(tmp_path: Path, env: dict[str, str]) -> None:
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    with ExitStack() as stacks:
+        for name in ("one", "two"):
+            stacks.enter_context(answering(tmp_path / name))
+        (clone / "plain").mkdir()
+        (clone / "plain" / "dbt_project.yml").write_text("name: plain\n")
+        unclear = floe("status", "--json", cwd=clone, env=env)
+        fix = json.loads(unclear.stdout)["error"]["fix"]
+        assert fix.split()[1:] in [["--project", str(tmp_path / name), "status", "--json"] for name in ("one", "two")]
+        (clone / "shop").mkdir()
+        (clone / "shop" / "floe.yaml").write_text("name: shop\n")
+        assert project_of(clone, env) == str(clone / "shop")
+        stacks.enter_context(answering(clone / "other"))
+        assert floe("status", "--json", cwd=clone, env=env).returncode == ExitCode.CONFIG
+
+
 def test_a_wrong_option_is_told_with_what_is_near(tmp_path: Path, env: dict[str, str]) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "floe.yaml").write_text("name: a\n")
