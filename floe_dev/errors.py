@@ -497,6 +497,13 @@ class Code(Enum):
         "floe writes only inside the project's .floe/ folder, with the rights of the user who started it.",
         ExitCode.MACHINE,
     )
+    INSTALLATION = Kind(
+        9104,
+        "Python or a package is too old",
+        "A package that floe needs is missing, or is there in a version that floe does not work with; or Python itself "
+        "is not one of the versions that floe supports. `floe doctor` lists what does not fit.",
+        ExitCode.MACHINE,
+    )
     INTERNAL = Kind(9999, "a defect in floe", "This should not happen; please report it with the log file named.")
 
     @property

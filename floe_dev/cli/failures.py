@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import platform
+import shlex
 import sys
 import tempfile
 import time
 import traceback
 from pathlib import Path
 
+from floe_dev.config.machine import REFUSALS, machine_fix
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
 
-_OS_ERRORS = {
-    errno.ENOSPC: Code.DISK_FULL,
-    errno.EDQUOT: Code.DISK_FULL,
-    errno.EROFS: Code.READ_ONLY,
-    errno.EACCES: Code.NO_PERMISSION,
-    errno.EPERM: Code.NO_PERMISSION,
+#: What a package of a wrong version can look like from outside.
+_INSTALLATION_SYMPTOMS = {
+    Code.INTERNAL,
+    Code.SUPERVISOR_FAILED,
+    Code.SERVICE_FAILED,
+    Code.STEP_FAILED,
+    Code.DEFINITIONS_FAILED,
+    Code.DBT_PARSE_FAILED,
+    Code.EXTENSION_MISSING,
 }
-_FIXES = {
-    Code.DISK_FULL: "free some space there (see `df -h`), then run the command again",
-    Code.READ_ONLY: "work on a copy of the project in a folder you can write to",
-    Code.NO_PERMISSION: "make the file or folder yours (see `ls -ld`), or work on a copy of the project",
-}
+
+
+def with_installation(error: FloeError) -> FloeError:
+    """`error`, or FLOE9104 in its place where a package that is missing or too old can be what is behind it."""
+    if error.code not in _INSTALLATION_SYMPTOMS:
+        return error
+    from floe_dev.validate.versions import unfitting
+
+    _, wrong = unfitting()
+    if not wrong:
+        return error
+    return FloeError(
+        Code.INSTALLATION,
+        "a package is not the one that floe needs: " + "; ".join(wrong),
+        why=f"that is the likely cause of {error.code.id}: {error.what}" + (f" ({error.why})" if error.why else ""),
+        detail=error.detail,
+        fix=f"{shlex.quote(sys.executable)} -m pip install --upgrade floe_dev",
+    )
 
 
 def as_floe_error(error: Exception, project: Path | None) -> FloeError:
     """The error for the user: disk and permission trouble by name, all else FLOE9999 with the traceback in a file."""
-    if isinstance(error, OSError) and error.errno in _OS_ERRORS:
-        code = _OS_ERRORS[error.errno]
-        place = f" {error.filename}" if error.filename else ""
-        return FloeError(code, f"{code.kind.title}:{place}", why=error.strerror, fix=_FIXES[code])
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        code, file = REFUSALS[error.errno], str(error.filename or "")
+        return FloeError(code, f"{code.kind.title}: {file}", why=error.strerror, fix=machine_fix(code, Path(file)))
     log = write_crash_log(error, project)
     return FloeError(
         Code.INTERNAL,

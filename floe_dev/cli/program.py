@@ -161,8 +161,10 @@ def _usage(output: Output, error: click.ClickException) -> int:
 
 
 def _fail(output: Output, error: FloeError) -> int:
+    from floe_dev.cli.failures import with_installation
     from floe_dev.cli.render.errors import error_document, error_text
 
+    error = with_installation(error)
     with contextlib.suppress(BrokenPipeError):
         if output.json_mode:
             output.document(error_document(error, project=output.project))

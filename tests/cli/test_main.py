@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from floe_dev.cli.program import cli
 from floe_dev.cli.registry import COMMANDS, load_command
 from floe_dev.errors import Code, ExitCode
 from tests.cli.helpers import FLOE, cheapest, environment, floe
+from tests.cli.tiny import make_tiny
 
 
 def test_help_lists_every_command_and_exits_0(tmp_path: Path) -> None:
@@ -128,6 +130,54 @@ def test_trouble_with_the_disk_has_its_own_codes(
     shown = capsys.readouterr().err
     assert code.id in shown
     assert "/some/where" in shown
+
+
+#: Root may write anywhere unless it gives up that right; for anybody else nothing has to be given up.
+_OBEDIENT = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+_obeys = pytest.mark.skipif(
+    bool(_OBEDIENT) and subprocess.run([*_OBEDIENT, "true"], capture_output=True).returncode != 0,
+    reason="root needs setpriv (util-linux) and the right to give up rights: run the tests as another user",
+)
+
+
+@_obeys
+def test_without_write_permission(tmp_path: Path) -> None:
+    project = make_tiny(tmp_path / "tiny")
+    shutil.rmtree(project / ".floe")
+    parent = tmp_path / "parent"
+    parent.mkdir()
+
+    def refused(code: Code, mentioned: Path, *arguments: str) -> str:
+        done = subprocess.run(
+            [*_OBEDIENT, FLOE, *arguments], cwd=tmp_path, env=environment(), capture_output=True, text=True
+        )
+        assert code.id in done.stderr, done.stderr
+        assert str(mentioned) in done.stderr
+        assert done.returncode == code.kind.exit_code
+        return next(line for line in done.stderr.splitlines() if "fix:" in line).partition("fix: ")[2]
+
+    up = ("up", "--project", str(project), "--no-run")
+    for folder in (project, project / ".floe"):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o500)
+        assert refused(Code.NO_PERMISSION, project / ".floe", *up) == f"chmod u+rwX {folder}"
+        assert list(folder.glob(".floe*")) == [], "half of it was done"
+        folder.chmod(0o700)
+    (project / "platform.yaml").chmod(0)
+    refused(Code.CONFIG_FILE_UNREADABLE, project / "platform.yaml", *up)
+    parent.chmod(0o500)
+    fix = refused(Code.NO_PERMISSION, parent / "mine", "init", str(parent / "mine"))
+    assert list(parent.iterdir()) == []
+    subprocess.run(shlex.split(fix), check=True)
+    assert parent.stat().st_mode & 0o700 == 0o700
+
+
+def test_a_python_that_is_too_old(tmp_path: Path) -> None:
+    program = "import sys; sys.version_info = (3, 9, 1); from floe_dev.cli.main import main; sys.exit(main(['up']))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == ExitCode.MACHINE
+    assert "FLOE9104: Python 3.9.1 is too old" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(("raised", "exit_code"), [(KeyboardInterrupt, 130), (click.Abort, 1), (BrokenPipeError, 0)])

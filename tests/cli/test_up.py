@@ -184,3 +184,23 @@ def test_definitions_that_do_not_load_are_told(project: Project) -> None:
     assert "the shop is closed" in done.stderr
     assert "fix:" in done.stderr
     assert project.floe("status").returncode == ExitCode.NOT_RUNNING
+
+
+def test_a_package_that_is_too_old_is_named_not_what_it_breaks(project: Project, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    (old / "pyiceberg").mkdir(parents=True)
+    (old / "pyiceberg" / "__init__.py").write_text("__version__ = '0.4.0'\n")
+    (old / "pyiceberg-0.4.0.dist-info").mkdir()
+    (old / "pyiceberg-0.4.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: pyiceberg\nVersion: 0.4.0\n"
+    )
+    project.env["PYTHONPATH"] = str(old)
+    done = project.floe("up", "--json")
+    assert done.returncode == ExitCode.MACHINE, done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "FLOE9104"
+    assert "pyiceberg 0.4.0 (needs" in error["what"]
+    assert error["fix"].endswith("-m pip install --upgrade floe_dev")
+    checks = json.loads(project.floe("doctor", "--json").stdout)["checks"]
+    assert [item["status"] for item in checks if item["name"] == "packages"] == ["fail"]
+    del project.env["PYTHONPATH"]

@@ -226,18 +226,6 @@ def test_a_read_only_project(stack: TinyStack) -> None:
     assert str(target) in refused.value.what
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root writes where it likes")
-def test_a_project_without_write_permission(stack: TinyStack) -> None:
-    stack.declare(service("a"))
-    stack.root.chmod(0o500)
-    try:
-        with pytest.raises(FloeError) as refused:
-            stack.up()
-        assert refused.value.code is Code.NO_PERMISSION
-    finally:
-        stack.root.chmod(0o700)
-
-
 def test_a_damaged_state_costs_only_what_it_knew(stack: TinyStack) -> None:
     stack.declare(service("a"))
     stack.up()
