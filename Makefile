@@ -20,9 +20,8 @@ down: setup ## Stop what `make up` started; data stay
 test: setup-dev ## Run the tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-test-docker: setup-dev ## Build the images and run the tests that start containers (needs an engine and Go)
-	@$(BIN)/floe images build
-	@$(BIN)/python -m pytest tests/docker
+test-docker: setup-dev ## Install and start an engine where none answers, build the images, test with containers
+	@$(PYTHON3) scripts/test_docker.py
 
 check: setup-dev ## Lint, format, types, import rules, dependencies
 	$(BIN)/ruff check .

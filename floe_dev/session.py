@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from floe_dev.catalogs.client import CatalogClient, TableInfo
     from floe_dev.model.connection import CatalogConnection
+    from floe_dev.model.endpoints import EndpointTable
     from floe_dev.model.lineage import LineageGraph
     from floe_dev.model.project import Project
     from floe_dev.model.runs import RunResult
@@ -334,6 +335,13 @@ class Session:
         self.require_running()
         with self._client(principal) as client:
             return client.table(identifier)
+
+    def endpoints(self) -> EndpointTable:
+        """Which endpoint works from this machine and from inside the containers' network; FLOE2001, 2301, 2302."""
+        from floe_dev.supervisor.endpoints import endpoint_table
+
+        self.require_running()
+        return endpoint_table(self.root)
 
     def telemetry(self) -> TelemetryReader:
         """What was received of traces, logs and lineage; the stack need not run."""

@@ -12,6 +12,14 @@ import pytest
 from floe_dev.config.stacks import load_stack
 from floe_dev.drivers import docker
 from floe_dev.errors import FloeError
+from floe_dev.model.layout import Layout
+from floe_dev.supervisor.paths import new_instance, project_key
+from floe_dev.supervisor.state import StackState, prepare_state_dir, save_state
+from tests.cli.conftest import RunningStack
+from tests.cli.helpers import floe
+from tests.cli.tiny import make_tiny
+
+SERVICES = ("minio", "catalog", "dagster-code", "dagster-webserver", "telemetry")
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +58,38 @@ def project(engine: Any) -> Iterator[str]:
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "container.log"
+
+
+@pytest.fixture(scope="session")
+def base_image(engine: Any) -> str:
+    """A small image with a shell, from which the network can be asked."""
+    tags = [tag for image in engine.images.list(name="floe/base") for tag in image.tags]
+    if not tags:
+        pytest.skip("no image floe/base here: floe images build")
+    return str(max(tags))
+
+
+def begin(root: Path, stack: str = "minio") -> None:
+    """The tiny project at `root`, whose first start takes ports of its own."""
+    root.mkdir(parents=True)
+    prepare_state_dir(Layout(root))
+    ports = {service: secrets.randbelow(10_000) + 20_000 for service in SERVICES}
+    save_state(Layout(root), StackState(instance=new_instance(root), stack=stack, ports=ports))
+    make_tiny(root)
+
+
+@pytest.fixture(scope="module")
+def docker_stack(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """The tiny project, materialized on MinIO."""
+    assert engine is not None
+    home = tmp_path_factory.mktemp("minio")
+    running = RunningStack(home / "my shop \u00fc", {"XDG_STATE_HOME": str(home / "state")})
+    begin(running.root)
+    try:
+        up = running.floe("up", "--stack", "minio", timeout=400)
+        assert up.returncode == 0, up.stdout + up.stderr
+        yield running
+    finally:
+        down = floe("down", "--volumes", cwd=running.root, env=running.env, timeout=120)
+        docker.sweep(project_key(running.root), volumes=True)
+    assert down.returncode == 0, down.stderr

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import psutil
@@ -18,37 +16,16 @@ from floe_dev.model.status import ServiceState
 from floe_dev.session import Session
 from floe_dev.supervisor import client
 from floe_dev.supervisor.lock import is_held, read_holder
-from floe_dev.supervisor.paths import new_instance, project_key
-from floe_dev.supervisor.state import StackState, prepare_state_dir, save_state
+from floe_dev.supervisor.paths import project_key
 from tests.cli.conftest import RunningStack
-from tests.cli.helpers import floe
-from tests.cli.tiny import make_tiny
 from tests.drivers.helpers import eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
-SERVICES = ("minio", "catalog", "dagster-code", "dagster-webserver", "telemetry")
 
 
 @pytest.fixture(scope="module")
-def stack(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """The tiny project, materialized on MinIO."""
-    assert engine is not None
-    home = tmp_path_factory.mktemp("minio")
-    running = RunningStack(home / "my shop ü", {"XDG_STATE_HOME": str(home / "state")})
-    running.root.mkdir()
-    layout = Layout(running.root)
-    prepare_state_dir(layout)
-    ports = {service: secrets.randbelow(10_000) + 20_000 for service in SERVICES}
-    save_state(layout, StackState(instance=new_instance(running.root), stack="minio", ports=ports))
-    make_tiny(running.root)
-    try:
-        up = running.floe("up", "--stack", "minio", timeout=400)
-        assert up.returncode == 0, up.stdout + up.stderr
-        yield running
-    finally:
-        down = floe("down", "--volumes", cwd=running.root, env=running.env, timeout=120)
-        docker.sweep(project_key(running.root), volumes=True)
-    assert down.returncode == 0, down.stderr
+def stack(docker_stack: RunningStack) -> RunningStack:
+    return docker_stack
 
 
 @pytest.fixture

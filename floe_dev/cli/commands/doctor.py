@@ -15,10 +15,17 @@ from floe_dev.errors import Code, ExitCode, FloeError
 
 @click.command(short_help="Check the machine, the project and the stack.")
 @click.option("--project", "-p", type=click.Path(path_type=Path), default=None, metavar="DIR", help="The project.")
+@click.option("--network", is_flag=True, help="Ask every endpoint from this machine and from inside the network.")
 @json_option
 @pass_output
-def command(output: Output, project: Path | None, as_json: bool) -> int:
-    """Check the machine, the project and the stack; exit code 1 if anything failed."""
+def command(output: Output, project: Path | None, network: bool, as_json: bool) -> int:
+    """Check the machine, the project and the stack; exit code 1 if anything failed.
+
+    With --network: which of catalog, credentials and object store works from this machine and from
+    inside the containers' network, as the scoped principal, and the setting to change for what does not.
+    """
+    if network:
+        return _network(output, project, as_json=as_json)
     found = []
     for check in run_checks(project or output.project_option):
         found.append(check)
@@ -40,6 +47,24 @@ def command(output: Output, project: Path | None, as_json: bool) -> int:
 
         output.data(f"\n{len(found)} checks: {len(failed)} failed, {count_text(len(warned), 'warning')}")
     return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def _network(output: Output, project: Path | None, *, as_json: bool) -> int:
+    from floe_dev.cli.projects import choose_project
+    from floe_dev.cli.render.endpoints import endpoints_text
+    from floe_dev.session import Session
+    from floe_dev.supervisor.endpoints import SKEW_SECONDS
+
+    root = choose_project(project or output.project_option)
+    output_of(click.get_current_context()).project = root
+    found = Session(root).endpoints()
+    skewed = any(abs(seconds) > SKEW_SECONDS for seconds in found.skew_seconds.values())
+    if as_json:
+        status = "fail" if found.failing or skewed else "pass"
+        output.document({"status": status, **found.model_dump(mode="json")})
+    else:
+        output.data(endpoints_text(found, color=output.color, unicode=output.unicode, width=output.width))
+    return ExitCode.FAILED if found.failing or skewed else ExitCode.OK
 
 
 def run_checks(project: Path | None) -> Iterator[Check]:

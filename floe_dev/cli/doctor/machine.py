@@ -118,22 +118,15 @@ def temporary() -> Iterator[Check]:
 
 
 def docker() -> Iterator[Check]:
-    """Whether a Docker engine is there; only the Docker stacks need one."""
-    if shutil.which("docker") is None and not Path("/var/run/docker.sock").exists():
-        yield Check("machine", "docker", SKIPPED, "no Docker engine; the embedded stack needs none")
-        return
-    address = os.environ.get("DOCKER_HOST", "")
-    path = Path(address.removeprefix("unix://") if address.startswith("unix://") else "/var/run/docker.sock")
-    if address and not address.startswith("unix://"):
-        yield Check("machine", "docker", PASS, f"DOCKER_HOST is {address}")
-        return
+    """Which container engine is there; only the Docker stacks need one."""
+    from floe_dev.drivers.engine import find
+    from floe_dev.errors import Code, FloeError
+
     try:
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(2)
-            client.connect(str(path))
-            client.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-            answered = b"OK" in client.recv(4096)
-    except OSError as error:
-        yield Check("machine", "docker", SKIPPED, f"no engine answers at {path} ({error.strerror or error})")
+        endpoint = find()
+    except FloeError as error:
+        # Where there is none at all nothing is wrong; one that is stopped or closed is worth a hint.
+        state = SKIPPED if error.code is Code.NO_ENGINE else WARNING
+        yield Check("machine", "docker", state, f"{error.what} ({error.why}); the embedded stack needs none", error.fix)
         return
-    yield Check("machine", "docker", PASS if answered else SKIPPED, f"an engine answers at {path}")
+    yield Check("machine", "docker", PASS, f"{endpoint.origin}: an engine answers at {endpoint.url}")
