@@ -105,7 +105,9 @@ class Session:
     @property
     def external(self) -> bool:
         """Whether the project works on a platform that is not this machine's own."""
-        return self.layout.platform_choice.exists()
+        from floe_dev.config.project import platform_name
+
+        return platform_name(self.root, os.environ) != "local"
 
     def _choose_platform(self, options: UpOptions) -> str | None:
         """Remember the platform, tell it to what is started, and return the stack that fits; FLOE1204 for no such."""
@@ -129,9 +131,7 @@ class Session:
             else:
                 write_private(self.layout.platform_choice, options.platform)
             self.__dict__.pop("project", None)
-        name = platform_name(self.root, os.environ)
-        os.environ["DAGSTER_DEPLOYMENT"] = name
-        if name != "local":
+        if platform_name(self.root, os.environ) != "local":
             return options.stack or EXTERNAL
         state = load_state(self.layout)
         return options.stack or ("embedded" if state is not None and state.stack == EXTERNAL else None)

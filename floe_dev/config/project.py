@@ -53,12 +53,31 @@ def platform_candidates(root: Path, environ: Mapping[str, str], home: Path) -> l
 
 
 def platform_name(root: Path, environ: Mapping[str, str]) -> str:
-    """FLOE_PLATFORM_ENV, else what `floe up --platform` chose for this project, else `local`."""
+    """FLOE_PLATFORM_ENV, else DAGSTER_DEPLOYMENT, else what `floe up --platform` chose for this project, else `local`.
+
+    DAGSTER_DEPLOYMENT is Dagster's own word for the environment that a code location runs in.
+    """
     try:
         chosen = Layout(root).platform_choice.read_text(encoding="utf-8").strip()
     except OSError:
         chosen = ""
-    return environ.get("FLOE_PLATFORM_ENV") or chosen or "local"
+    return environ.get("FLOE_PLATFORM_ENV") or environ.get("DAGSTER_DEPLOYMENT") or chosen or "local"
+
+
+def _check_deployment(root: Path, environ: Mapping[str, str], home: Path) -> None:
+    """Refuse a DAGSTER_DEPLOYMENT without a platform.yaml: with a misspelt one another platform's would be used."""
+    name = environ.get("DAGSTER_DEPLOYMENT")
+    named_otherwise = environ.get("FLOE_PLATFORM_FILE") or environ.get("FLOE_PLATFORM_ENV")
+    if not name or named_otherwise or name in (known := known_platforms(root, home)):
+        return
+    near = nearest(name, known)
+    raise FloeError(
+        Code.UNKNOWN_REFERENCE,
+        f"DAGSTER_DEPLOYMENT names the platform `{name}`, which has no platform.yaml",
+        why=f"the platforms known here are: {', '.join(known)}",
+        fix=f"export DAGSTER_DEPLOYMENT={near}" if near else f"write platform/{name}/{PLATFORM_FILE}",
+        where=Where(root / "platform" / name / PLATFORM_FILE),
+    )
 
 
 def known_platforms(root: Path, home: Path) -> list[str]:
@@ -70,6 +89,7 @@ def known_platforms(root: Path, home: Path) -> list[str]:
 def find_platform(root: Path, environ: Mapping[str, str], home: Path) -> Path:
     """The first candidate that exists; raises FloeError 1102 with the list."""
     candidates = platform_candidates(root, environ, home)
+    _check_deployment(root, environ, home)
     for candidate in candidates:
         if candidate.is_file():
             return candidate

@@ -14,7 +14,7 @@ from floe_dev.catalogs.client import CatalogClient
 from floe_dev.config.connection import connection_from_platform
 from floe_dev.config.credentials import SERVICE_PRINCIPAL, StackSecrets, load_or_create_secrets
 from floe_dev.config.overlay import remove_overlay, write_overlay
-from floe_dev.config.project import load_project
+from floe_dev.config.project import load_project, platform_name
 from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.forkrequest import SOCKET_VARIABLE
 from floe_dev.drivers.markers import MARKER
@@ -68,6 +68,7 @@ class Assembly:
             **_QUIET,
             MARKER: self.instance,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "DAGSTER_DEPLOYMENT": platform_name(self.layout.root, os.environ),
             "POLARIS_URI": self.catalog_uri(),
             "POLARIS_WAREHOUSE": self.project.catalog().warehouse,
             **self.layout.environment(),

@@ -125,6 +125,18 @@ def test_platform_yaml_is_looked_up_in_upstreams_order(tmp_path: Path) -> None:
         find_platform(root, {"FLOE_PLATFORM_FILE": str(tmp_path / "none")}, home)
 
 
+def test_dagsters_deployment_names_the_platform_and_a_misspelt_one_is_refused(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    (root / "platform" / "production").mkdir(parents=True)
+    (root / "platform" / "production" / "platform.yaml").write_text(PLATFORM.replace("demo_catalog", "analytics"))
+    assert load_project(root, {"DAGSTER_DEPLOYMENT": "production"}).catalog().warehouse == "analytics"
+    assert load_project(root, {"DAGSTER_DEPLOYMENT": "local"}).catalog().warehouse == "demo_catalog"
+    with pytest.raises(FloeError) as refused:
+        load_project(root, {"DAGSTER_DEPLOYMENT": "prodution"})
+    assert refused.value.code is Code.UNKNOWN_REFERENCE
+    assert refused.value.fix == "export DAGSTER_DEPLOYMENT=production"
+
+
 def test_observed_endpoints_are_laid_over_their_own_file_only(tmp_path: Path) -> None:
     root = write_project(tmp_path)
     before = (root / "platform.yaml").read_bytes()

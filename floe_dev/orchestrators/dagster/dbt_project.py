@@ -12,6 +12,7 @@ from dagster_dbt.dbt_project import DagsterDbtProjectPreparer
 from dagster_shared.record import replace
 from packaging.version import Version
 
+from floe_dev.config.project import platform_name
 from floe_dev.model.project import Project
 from floe_dev.orchestrators.dagster.manifest import dbt_executable, ensure_manifest, manifest_path
 
@@ -26,7 +27,7 @@ class ManifestPreparer(DagsterDbtProjectPreparer):
 
     def using_dagster_dev(self) -> bool:
         """True wherever the dbt project's own files are; an installed package with a manifest only needs no parse."""
-        return os.environ.get("DAGSTER_DEPLOYMENT", "local") == "local"
+        return platform_name(self._project.root, os.environ) == "local"
 
     def prepare(self, project: DbtProject) -> None:  # noqa: ARG002
         """Raises FloeError 4001 with dbt's own message."""

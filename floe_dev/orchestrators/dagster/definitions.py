@@ -11,7 +11,7 @@ from types import ModuleType
 
 import dagster as dg
 
-from floe_dev.config.project import find_project, load_project
+from floe_dev.config.project import find_project, load_project, platform_name
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.project import Project
 from floe_dev.orchestrators.dagster.asset_lineage import register
@@ -42,11 +42,11 @@ def build_definitions(project: Project | Path | str | None = None) -> dg.Definit
         definitions.append(dg.Definitions(assets=project_dbt_assets(project, dbt_project)))
         resources["dbt"] = dbt_resource(dbt_project)
     check_graph(project, definitions)
-    started = automation(project, start_switched_off=not is_local())
+    started = automation(project, start_switched_off=not is_local(project))
     definitions.append(
         dg.Definitions(
             resources=resources,
-            executor=executor(),
+            executor=executor(project),
             jobs=started.jobs,
             schedules=started.schedules,
             sensors=started.sensors,
@@ -55,14 +55,14 @@ def build_definitions(project: Project | Path | str | None = None) -> dg.Definit
     return with_options(project, dg.Definitions.merge(*definitions))
 
 
-def is_local() -> bool:
+def is_local(project: Project) -> bool:
     """Whether this is the deployment of one person's machine (DAGSTER_DEPLOYMENT)."""
-    return os.environ.get("DAGSTER_DEPLOYMENT", "local") == "local"
+    return platform_name(project.root, os.environ) == "local"
 
 
-def executor() -> dg.ExecutorDefinition:
+def executor(project: Project) -> dg.ExecutorDefinition:
     """In the run's own process on this machine: a process for each step costs seconds of imports."""
-    return dg.in_process_executor if is_local() else dg.multi_or_in_process_executor
+    return dg.in_process_executor if is_local(project) else dg.multi_or_in_process_executor
 
 
 def asset_modules(project: Project) -> list[ModuleType]:
