@@ -1,16 +1,18 @@
-"""Compile a project, write what came of it, read it again."""
+"""Compile a project and write what came of it; config/artifacts.py reads it again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from floe_dev.compile.canonical import content_hash, stable_manifest, to_text
+from floe_dev.compile.canonical import stable_manifest
 from floe_dev.compile.graph import asset_nodes
+from floe_dev.config.artifacts import content_hash, to_text
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.artifacts import FORMAT_VERSION, CompiledArtifacts, DbtArtifacts
 from floe_dev.model.platform import Platform
@@ -24,8 +26,10 @@ _INPUTS = (".py", ".sql", ".yml", ".yaml", ".csv", ".md")
 _PARSED_WITHOUT = {f"POLARIS_{name}": "not-set" for name in ("URI", "WAREHOUSE", "CLIENT_ID", "CLIENT_SECRET")}
 
 
-def compile_project(project: Project) -> CompiledArtifacts:
+def compile_project(project: Project, packaged_project_dir: str | None = None) -> CompiledArtifacts:
     """Everything a deployment needs; no stack need run.
+
+    `packaged_project_dir` is where `package_dbt` puts the dbt project, relative to the artifacts' file.
 
     Raises FloeError: 1404 for a credential in floe.yaml or platform.yaml, 4001 where dbt does not parse, and whatever
     the project's definitions raise.
@@ -34,7 +38,7 @@ def compile_project(project: Project) -> CompiledArtifacts:
 
     project = project.model_copy(update={"platform": _written_platform(project)})
     _refuse_credentials(project)
-    dbt = _dbt(project)
+    dbt = _dbt(project, packaged_project_dir)
     nodes = asset_nodes(build_definitions(project), _dbt_nodes(dbt.manifest) if dbt else {})
     content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
@@ -60,44 +64,6 @@ def text_of(artifacts: CompiledArtifacts) -> str:
     return to_text(artifacts.model_dump(mode="json", by_alias=True))
 
 
-def read_artifacts(file: Path) -> CompiledArtifacts:
-    """The artifacts in `file`.
-
-    Raises FloeError: 1102 where it cannot be read, 1402 where it was changed after it was compiled, 1403 where another
-    version of floe wrote it in a format of its own.
-    """
-    remake = "floe compile"
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise FloeError(
-            Code.CONFIG_FILE_UNREADABLE, f"cannot read {file.name}", why=why, fix=remake, where=Where(file)
-        ) from error
-    except ValueError as error:
-        raise FloeError(
-            Code.ARTIFACTS_CHANGED, f"{file.name} is not JSON", why=str(error), fix=remake, where=Where(file)
-        ) from error
-    found = content.get("format_version") if isinstance(content, dict) else None
-    if found != FORMAT_VERSION:
-        raise FloeError(
-            Code.ARTIFACTS_VERSION,
-            f"{file.name} has the format version {found}",
-            why=f"this floe reads version {FORMAT_VERSION}",
-            fix=remake,
-            where=Where(file),
-        )
-    if content.get("content_hash") != content_hash(content):
-        raise FloeError(
-            Code.ARTIFACTS_CHANGED,
-            f"{file.name} is not as it was compiled",
-            why="its content does not have the hash that it names",
-            fix=remake,
-            where=Where(file, key="content_hash"),
-        )
-    return CompiledArtifacts.model_validate(content)
-
-
 def _written_platform(project: Project) -> Platform:
     """platform.yaml as it is written: a port that this machine replaced is no property of the project."""
     from floe_dev.config.validation import validate
@@ -117,7 +83,21 @@ def _refuse_credentials(project: Project) -> None:
             )
 
 
-def _dbt(project: Project) -> DbtArtifacts | None:
+def package_dbt(project: Project, folder: Path) -> int:
+    """Copy the dbt project to `folder`, replacing what was there, as it is deployed: no target, no logs.
+
+    Returns the number of files. Raises OSError.
+    """
+    source = project.dbt_dir()
+    if source is None:
+        return 0
+    if folder.exists():
+        shutil.rmtree(folder)
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("target", "logs", ".floe", ".git", "__pycache__"))
+    return sum(path.is_file() for path in folder.rglob("*"))
+
+
+def _dbt(project: Project, packaged_project_dir: str | None) -> DbtArtifacts | None:
     from floe_dev.dbt.profile import profile, profile_name, write_profile
     from floe_dev.orchestrators.dagster.manifest import ensure_manifest, manifest_path
 
@@ -127,7 +107,11 @@ def _dbt(project: Project) -> DbtArtifacts | None:
     write_profile(project)
     ensure_manifest(project, {**_PARSED_WITHOUT, **os.environ})
     manifest = json.loads(manifest_path(project).read_bytes())
-    return DbtArtifacts(manifest=stable_manifest(manifest), profile=profile(project, profile_name(folder)))
+    return DbtArtifacts(
+        manifest=stable_manifest(manifest),
+        profile=profile(project, profile_name(folder)),
+        packaged_project_dir=packaged_project_dir,
+    )
 
 
 def _dbt_nodes(manifest: dict[str, Any]) -> dict[str, str]:

@@ -1,26 +1,13 @@
-"""One form for one content: sorted keys, so that the same inputs give the same bytes and the same hash."""
+"""dbt's manifest in a form that is the same for the same project."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 #: What dbt writes anew at each parse, or what is true on one machine only.
 _VOLATILE_METADATA = ("generated_at", "invocation_id", "invocation_started_at", "user_id", "env", "run_started_at")
 _VOLATILE = ("created_at", "root_path", "build_path", "compiled_path", "compiled_code", "compiled")
-
-
-def to_text(content: Mapping[str, Any]) -> str:
-    """The file's text."""
-    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def content_hash(content: Mapping[str, Any]) -> str:
-    """SHA-256 over everything but the hash itself."""
-    bare = {key: value for key, value in content.items() if key != "content_hash"}
-    return hashlib.sha256(json.dumps(bare, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def stable_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:

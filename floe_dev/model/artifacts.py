@@ -10,8 +10,8 @@ from floe_dev.model.base import Model
 from floe_dev.model.platform import Platform
 from floe_dev.model.project import FloeSpec
 
-#: Raised when a field changes its meaning; files of another version are refused.
-FORMAT_VERSION = 1
+#: Raised with every change of a field; config/artifacts.py reads older versions, newer ones are refused.
+FORMAT_VERSION = 2
 
 
 class AssetNode(Model):
@@ -32,6 +32,9 @@ class DbtArtifacts(Model):
 
     manifest: dict[str, Any] = Field(description="dbt's manifest without what differs from one parse to the next.")
     profile: dict[str, Any] = Field(description="The profile; credentials are references to environment variables.")
+    packaged_project_dir: str | None = Field(
+        default=None, description="Copy of the dbt project for a deployment, relative to the artifacts' file."
+    )
 
 
 class CompiledArtifacts(Model):

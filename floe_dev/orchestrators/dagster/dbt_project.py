@@ -13,6 +13,7 @@ from dagster_shared.record import replace
 from packaging.version import Version
 
 from floe_dev.config.project import platform_name
+from floe_dev.dbt.profile import check_profile
 from floe_dev.model.project import Project
 from floe_dev.orchestrators.dagster.manifest import dbt_executable, ensure_manifest, manifest_path
 
@@ -55,10 +56,12 @@ def dagster_dbt_project(project: Project) -> DbtProject | None:
     folder = project.dbt_dir()
     if folder is None:
         return None
+    profiles_dir = _profiles_dir(project, folder)
+    check_profile(project, profiles_dir)
     dbt_project = DbtProject(
         project_dir=folder,
         target_path=manifest_path(project).parent,
-        profiles_dir=_profiles_dir(project, folder),
+        profiles_dir=profiles_dir,
         target=next((t.target for t in project.spec.transforms if t.type == "dbt"), None),
     )
     dbt_project = replace(dbt_project, preparer=ManifestPreparer(project))

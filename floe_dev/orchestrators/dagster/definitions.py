@@ -10,34 +10,43 @@ from pathlib import Path
 from types import ModuleType
 
 import dagster as dg
+from dagster_dbt import DbtProject
 
 from floe_dev.config.project import find_project, load_project, platform_name
 from floe_dev.errors import Code, FloeError, Where
+from floe_dev.model.artifacts import CompiledArtifacts
 from floe_dev.model.project import Project
 from floe_dev.orchestrators.dagster.asset_lineage import register
 from floe_dev.orchestrators.dagster.automation import automation
 from floe_dev.orchestrators.dagster.dbt_assets import project_dbt_assets
 from floe_dev.orchestrators.dagster.dbt_project import dagster_dbt_project, dbt_resource
+from floe_dev.orchestrators.dagster.deployment import deployed_project
 from floe_dev.orchestrators.dagster.graph import check_graph
 from floe_dev.orchestrators.dagster.manifest import check_version
 from floe_dev.orchestrators.dagster.options import with_options
 from floe_dev.orchestrators.dagster.resources import project_resources
 
 
-def build_definitions(project: Project | Path | str | None = None) -> dg.Definitions:
+def build_definitions(project: Project | CompiledArtifacts | Path | str | None = None) -> dg.Definitions:
     """Everything that floe.yaml declares: the dbt project's assets and checks, the asset modules, the resources.
 
-    `project` is a loaded project or its folder; without it FLOE_PROJECT_DIR, else the nearest floe.yaml at or above
-    the working directory. Raises FloeError: 1xxx for the configuration, 4001 where dbt does not parse, 5001 for an
-    asset module that does not import.
+    `project` is a loaded project, its folder, or what `floe compile` made of it (the artifacts or their file);
+    without it FLOE_PROJECT_DIR, else the nearest floe.yaml at or above the working directory. Raises FloeError: 1xxx
+    for the configuration, 14xx for the artifacts, 4001 where dbt does not parse, 5001 for an asset module that does
+    not import.
     """
-    if not isinstance(project, Project):
+    dbt_project: DbtProject | None = None
+    if isinstance(project, CompiledArtifacts):
+        project, dbt_project = deployed_project(project)
+    elif isinstance(project, Path | str) and Path(project).is_file():
+        project, dbt_project = deployed_project(Path(project))
+    elif not isinstance(project, Project):
         project = load_project(_root(project))
     resources = project_resources(project)
     definitions = [_module_definitions(module) for module in asset_modules(project)]
     register(definitions)
     check_version(project)
-    dbt_project = dagster_dbt_project(project)
+    dbt_project = dbt_project or dagster_dbt_project(project)
     if dbt_project is not None:
         definitions.append(dg.Definitions(assets=project_dbt_assets(project, dbt_project)))
         resources["dbt"] = dbt_resource(dbt_project)
