@@ -168,6 +168,14 @@ class Code(Enum):
         "Compiled artifacts hold names of secrets, never a secret. Refer to it by `secret_ref`.",
         ExitCode.CONFIG,
     )
+    # 15xx: what can be exchanged
+    NO_SUCH_PLUGIN = Kind(
+        1501,
+        "an orchestrator, compute, catalog or storage is not installed",
+        "They are found by name among the entry points of installed packages; some need packages that floe itself does "
+        "without (docs/how-to/extend.md).",
+        ExitCode.CONFIG,
+    )
     # 2xxx: supervisor and services
     NOT_RUNNING = Kind(
         2001,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from floe_dev.compile.canonical import stable_manifest
-from floe_dev.compile.graph import asset_nodes
+from floe_dev.compile.graph import asset_nodes, job_assets
 from floe_dev.config.artifacts import content_hash, to_text
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.artifacts import FORMAT_VERSION, CompiledArtifacts, DbtArtifacts
@@ -39,7 +39,8 @@ def compile_project(project: Project, packaged_project_dir: str | None = None) -
     project = project.model_copy(update={"platform": _written_platform(project)})
     _refuse_credentials(project)
     dbt = _dbt(project, packaged_project_dir)
-    nodes = asset_nodes(build_definitions(project), _dbt_nodes(dbt.manifest) if dbt else {})
+    definitions = build_definitions(project)
+    nodes = asset_nodes(definitions, _dbt_nodes(dbt.manifest) if dbt else {})
     content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "spec": project.spec.model_dump(mode="json", by_alias=True),
@@ -47,6 +48,7 @@ def compile_project(project: Project, packaged_project_dir: str | None = None) -
         "lineage_namespace": project.catalog().uri,
         "dbt": dbt.model_dump(mode="json") if dbt else None,
         "assets": [node.model_dump(mode="json") for node in nodes],
+        "jobs": job_assets(definitions, project),
         "versions": {part: version(part) for part in _PARTS},
         "inputs": _inputs(project.root),
     }

@@ -45,16 +45,8 @@ def load_extensions(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def attach_sql(connection: CatalogConnection) -> str:
-    """The seed's ATTACH statement, with this connection's values."""
-    options = {
-        "TYPE": "iceberg",
-        "ENDPOINT": connection.uri,
-        "CLIENT_ID": connection.credential.client_id,
-        "CLIENT_SECRET": connection.credential.client_secret.get_secret_value(),
-        "OAUTH2_SERVER_URI": connection.token_uri,
-        "OAUTH2_SCOPE": connection.scope,
-        "ACCESS_DELEGATION_MODE": "none" if connection.access_delegation == "none" else "vended_credentials",
-    }
+    """The ATTACH statement, with this connection's values."""
+    options = {"TYPE": "iceberg", **connection.attach_options()}
     rendered = ", ".join(f"{name} '{_quoted(value)}'" for name, value in options.items())
     return f"ATTACH '{_quoted(connection.warehouse)}' AS {identifier(connection.alias)} ({rendered})"
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
+from floe_dev.config.plugins import load
 from floe_dev.config.secrets import resolve_secret
 from floe_dev.config.yaml_source import read_yaml
 from floe_dev.errors import Code, FloeError, Where
-from floe_dev.model.connection import CatalogConnection, Credential
+from floe_dev.model.connection import CatalogConnection
 from floe_dev.model.platform import SecretRef
 from floe_dev.model.project import Project
 
@@ -17,28 +18,23 @@ from floe_dev.model.project import Project
 def connection_from_platform(project: Project, environ: Mapping[str, str]) -> CatalogConnection:
     """The connection that floe.yaml's `catalog` names, secrets resolved from `environ`.
 
-    Raises FloeError 1203 where a secret is missing, 1202 where the catalog has no client credential.
+    Raises FloeError 1203 where a secret is missing, 1202 where the catalog lacks what its type needs, 1501 for a type
+    that is not installed.
     """
     spec = project.catalog()
-    credentials = spec.credentials
-    if credentials.client_id is None or credentials.client_secret is None:
+    catalog = load("catalogs", spec.type, _place(project, "type"))
+    for keys, why, fix in catalog.problems(spec):
         raise FloeError(
             Code.INVALID_VALUE,
-            f"catalog `{project.spec.catalog}` has no client_id and client_secret",
-            why="an OAuth2 client credential is how floe's clients authenticate",
-            fix="add `client_id: {secret_ref: …}` and `client_secret: {secret_ref: …}`",
-            where=_place(project, "credentials"),
+            f"catalog `{project.spec.catalog}` ({spec.type}) cannot be reached as it is declared",
+            why=why,
+            fix=fix,
+            where=_place(project, *keys),
         )
-    client_id = _resolve(project, "client_id", credentials.client_id, environ)
-    client_secret = _resolve(project, "client_secret", credentials.client_secret, environ)
-    return CatalogConnection(
-        uri=environ.get("POLARIS_URI") or spec.uri,
-        warehouse=spec.warehouse,
-        credential=Credential(client_id=client_id.get_secret_value(), client_secret=client_secret),
-        scope=credentials.scope,
-        alias=spec.alias,
-        access_delegation=spec.access_delegation,
+    made: CatalogConnection = catalog.connection(
+        spec, environ.get("POLARIS_URI") or spec.uri, lambda key, ref: _resolve(project, key, ref, environ)
     )
+    return made
 
 
 def _resolve(project: Project, key: str, ref: SecretRef, environ: Mapping[str, str]) -> SecretStr:

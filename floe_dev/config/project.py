@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from floe_dev.config.implicit import implicit_platform, implicit_spec
 from floe_dev.config.overlay import lay_over
+from floe_dev.config.plugins import Kind
+from floe_dev.config.plugins import names as registered
 from floe_dev.config.validation import Problem, nearest, raise_problems, validate
 from floe_dev.config.yaml_source import KeyPath, YamlSource, read_yaml
 from floe_dev.errors import Code, FloeError, Where
@@ -35,7 +37,7 @@ def platform_candidates(root: Path, environ: Mapping[str, str], home: Path) -> l
     """Where platform.yaml is looked for, in order.
 
     Upstream's order: FLOE_PLATFORM_FILE alone if set; then `{platform,.floe,~/.floe}/{env}/platform.yaml` with
-    `platform_name`; then the same without `{env}`. Then the file beside floe.yaml, as the seed has
+    `platform_name`; then the same without `{env}`. Then the file beside floe.yaml, as platform projects have
     it. `.floe/platform.yaml` is left out: here that file is the overlay of observed endpoints.
     """
     named = environ.get("FLOE_PLATFORM_FILE")
@@ -166,7 +168,38 @@ def _check_references(
     for name, layer in platform.layers.items():
         layers.require("storage", layer.storage_ref, platform.storage, ("layers", name, "storage_ref"))
         layers.require("catalog", layer.catalog_ref, platform.catalogs, ("layers", name, "catalog_ref"))
-    return names.problems + layers.problems
+    return names.problems + layers.problems + list(_unknown_kinds(platform, platform_source))
+
+
+#: What platform.yaml may name besides what is registered: words of the platform that no code of floe has to know.
+_KINDS: dict[Kind, tuple[str, ...]] = {
+    "storages": ("s3", "azure", "gcs", "file"),
+    "catalogs": ("polaris", "rest", "glue", "unity", "hive"),
+    "computes": ("duckdb", "spark", "snowflake"),
+}
+
+
+def _unknown_kinds(platform: Platform, source: YamlSource) -> Iterator[Problem]:
+    """Every `type` that is neither a word of the platform nor registered; installed packages are asked only then."""
+    declared: tuple[tuple[Kind, str, dict[str, str]], ...] = (
+        ("storages", "storage", {name: each.type for name, each in platform.storage.items()}),
+        ("catalogs", "catalogs", {name: each.type for name, each in platform.catalogs.items()}),
+        ("computes", "compute", {name: each.type for name, each in platform.compute.items()}),
+    )
+    for kind, section, types in declared:
+        for name, word in types.items():
+            if word in _KINDS[kind]:
+                continue
+            known = sorted({*_KINDS[kind], *registered(kind)})
+            if word not in known:
+                near = nearest(word, known)
+                yield Problem(
+                    source.where((section, name, "type")),
+                    Code.INVALID_VALUE,
+                    f"`{section}.{name}.type` is not valid",
+                    f"known are: {', '.join(known)}; it is {word!r}",
+                    f"write `{near}`" if near else f"install the package that registers {word!r}",
+                )
 
 
 def _check_orchestration(orchestration: Orchestration, source: YamlSource, names: _Names) -> None:

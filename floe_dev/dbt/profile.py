@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from floe_dev.compute.base import Compute
+from floe_dev.config.plugins import load, require_modules
 from floe_dev.config.private import write_private
 from floe_dev.config.yaml_source import read_yaml
 from floe_dev.errors import Code, FloeError, Where
@@ -29,6 +31,42 @@ def write_profile(project: Project) -> Path | None:
     return file
 
 
+def target_name(project: Project) -> str:
+    """The target that dbt runs with: what floe.yaml's dbt transform names, else `floe`."""
+    return next((each.target for each in project.spec.transforms if each.type == "dbt" and each.target), TARGET)
+
+
+def check_profile(project: Project, folder: Path) -> None:
+    """Refuse a profiles.yml in `folder` without the project's profile or target; nothing where there is no such file.
+
+    Raises FloeError 1303 at the line that asks for it.
+    """
+    dbt_dir, file = project.dbt_dir(), folder / "profiles.yml"
+    if dbt_dir is None or not file.is_file():
+        return
+    source, known = read_yaml(dbt_dir / "dbt_project.yml"), read_yaml(file).data
+    name, target = profile_name(dbt_dir), target_name(project)
+    if name not in known:
+        raise FloeError(
+            Code.DBT_PROFILE,
+            f"dbt_project.yml asks for the profile `{name}`, which {file} does not have",
+            why=f"its profiles are: {', '.join(key for key in known if key != 'config') or 'none'}",
+            fix="let both have one name; `floe up` writes the profile that dbt_project.yml names",
+            where=source.where(("profile",) if "profile" in source.data else ("name",)),
+        )
+    outputs = (known[name] or {}).get("outputs") or {}
+    if target not in outputs:
+        floe = project.root / "floe.yaml"
+        index = next(index for index, each in enumerate(project.spec.transforms) if each.type == "dbt")
+        raise FloeError(
+            Code.DBT_PROFILE,
+            f"the profile `{name}` has no target `{target}`",
+            why=f"{file} has: {', '.join(outputs) or 'none'}",
+            fix=f"write `target: {next(iter(outputs), TARGET)}`, or `floe up`, which writes the profile anew",
+            where=read_yaml(floe).where(("transforms", index, "target")) if floe.is_file() else source.where(()),
+        )
+
+
 def profile_name(dbt_dir: Path) -> str:
     """The profile that dbt_project.yml asks for; raises FloeError 1102 or 1202."""
     source = read_yaml(dbt_dir / "dbt_project.yml")
@@ -45,34 +83,22 @@ def profile_name(dbt_dir: Path) -> str:
 
 
 def profile(project: Project, name: str) -> dict[str, Any]:
-    """The profile as data."""
-    catalog = project.catalog()
-    compute = project.compute().properties
-    output = {
-        "type": "floe",
-        "path": ":memory:",
-        "database": catalog.alias,
-        "schema": (project.namespaces() or ("main",))[0],
-        "threads": int(compute.get("threads", 4)),
-        "attach": [
-            {
-                "path": "{{ env_var('POLARIS_WAREHOUSE') }}",
-                "alias": catalog.alias,
-                "type": "iceberg",
-                "options": {
-                    "ENDPOINT": "{{ env_var('POLARIS_URI') }}",
-                    "CLIENT_ID": "{{ env_var('POLARIS_CLIENT_ID') }}",
-                    "CLIENT_SECRET": "{{ env_var('POLARIS_CLIENT_SECRET') }}",
-                    "OAUTH2_SERVER_URI": "{{ env_var('POLARIS_URI') }}/v1/oauth/tokens",
-                    "OAUTH2_SCOPE": "{{ env_var('POLARIS_SCOPE', 'PRINCIPAL_ROLE:ALL') }}",
-                    "ACCESS_DELEGATION_MODE": "none"
-                    if catalog.access_delegation == "none"
-                    else catalog.access_delegation.replace("-", "_"),
-                },
-            }
-        ],
-    }
-    settings = {key: value for key, value in compute.items() if key not in ("threads", "path")}
-    if settings:
-        output["settings"] = settings
-    return {name: {"target": TARGET, "outputs": {TARGET: output}}}
+    """The profile as data, by the project's compute; raises FloeError 1501 where that is not installed."""
+    target = target_name(project)
+    return {name: {"target": target, "outputs": {target: compute_of(project).dbt_output(project)}}}
+
+
+def compute_of(project: Project) -> Compute:
+    """The engine that floe.yaml's `compute` names; raises FloeError 1501 where it is not installed."""
+    kind, where = project.compute().type, _compute_place(project)
+    compute: Compute = load("computes", kind, where)
+    require_modules("computes", kind, compute.modules, compute.extra, where)
+    return compute
+
+
+def _compute_place(project: Project) -> Where:
+    path = ("compute", project.spec.compute, "type")
+    try:
+        return read_yaml(project.platform_file).where(path)
+    except FloeError:
+        return Where(project.platform_file, key=".".join(path))

@@ -23,6 +23,7 @@ class AssetNode(Model):
     owners: tuple[str, ...] = Field(default=(), description="Addresses and teams.")
     tags: dict[str, str] = Field(default_factory=dict, description="Tags and classification.")
     depends_on: tuple[str, ...] = Field(default=(), description="Keys of what it is made from.")
+    materializable: bool = Field(default=True, description="Whether the project makes it; false for what others write.")
     partitioned: bool = Field(default=False, description="Whether it is made one partition at a time.")
     dbt_node: str | None = Field(default=None, description="The unique id of the dbt node that makes it.")
 
@@ -47,6 +48,7 @@ class CompiledArtifacts(Model):
     lineage_namespace: str = Field(description="OpenLineage namespace of the project's datasets.")
     dbt: DbtArtifacts | None = Field(default=None, description="The dbt project; absent where there is none.")
     assets: tuple[AssetNode, ...] = Field(default=(), description="The asset graph, by key.")
+    jobs: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="The assets' keys of each job.")
     versions: dict[str, str] = Field(default_factory=dict, description="Versions of the parts that compiled it.")
     inputs: dict[str, str] = Field(
         default_factory=dict, description="SHA-256 of each input file, by its path below the project."

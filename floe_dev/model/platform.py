@@ -28,7 +28,7 @@ class StorageCredentials(Model):
 class Storage(Model):
     """One object store location."""
 
-    type: Literal["s3", "azure", "gcs", "file"] = Field(description="Kind of object store.")
+    type: str = Field(description="Kind of object store: `s3`, `azure`, `gcs`, `file`, or a registered storage.")
     endpoint: str | None = Field(default=None, description="Endpoint of an S3-compatible store.")
     region: str | None = Field(default=None, description="Region of the bucket.")
     bucket: str | None = Field(default=None, description="Bucket or container.")
@@ -60,7 +60,9 @@ class CatalogCredentials(Model):
 class CatalogSpec(Model):
     """One Iceberg catalog."""
 
-    type: Literal["polaris", "rest", "glue", "unity", "hive"] = Field(default="polaris", description="Kind of catalog.")
+    type: str = Field(
+        default="polaris", description="Kind of catalog: `polaris`, `rest`, `glue`, or one that a package registers."
+    )
     uri: str = Field(description="Base of the REST API, without /v1.")
     warehouse: str = Field(description="The catalog's name at its server.")
     alias: str = Field(default="polaris_catalog", description="The name engines attach it under.")
@@ -75,7 +77,9 @@ class CatalogSpec(Model):
 class ComputeSpec(Model):
     """One compute engine."""
 
-    type: Literal["duckdb", "spark", "snowflake"] = Field(default="duckdb", description="Kind of engine.")
+    type: str = Field(
+        default="duckdb", description="Kind of engine: `duckdb`, `spark`, `snowflake`, or one that a package registers."
+    )
     properties: dict[str, Any] = Field(default_factory=dict, description="Settings of the engine, such as `threads`.")
     credentials: dict[str, SecretRef] = Field(default_factory=dict, description="Secrets of the engine by name.")
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from floe_dev.drivers import docker
 from floe_dev.drivers.docker import ContainerSpec
-from floe_dev.storage.base import StoreCredential
+from floe_dev.storage.base import Storage, StoreCredential
 from floe_dev.storage.minio import MinioStorage, set_up
+from floe_dev.testing.contracts import StorageContract
 from tests.docker.conftest import minio_image
 from tests.drivers.helpers import eventually, free_port
 
@@ -53,6 +54,20 @@ def endpoint(engine: Any) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def store(endpoint: str) -> MinioStorage:
     return MinioStorage(endpoint, USER)
+
+
+class TestContract(StorageContract):
+    @pytest.fixture
+    def store(self, endpoint: str) -> Storage:
+        return MinioStorage(endpoint, USER)
+
+    @pytest.fixture
+    def place(self) -> str:
+        return f"s3://{BUCKET}/contract ü {secrets.token_hex(4)}"
+
+    @pytest.fixture
+    def as_vended(self, endpoint: str) -> Callable[[StoreCredential], Storage]:
+        return lambda keys: MinioStorage(endpoint, keys)
 
 
 def test_a_second_set_up_makes_nothing(endpoint: str) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from floe_dev.catalogs.rest import locations
 from floe_dev.catalogs.rest.errors import ApiError, invalid
 from floe_dev.storage.base import Storage
+from floe_dev.storage.files import FileStorage
+
+_FILES = FileStorage()
 
 
 def is_object(location: str) -> bool:
@@ -55,24 +58,15 @@ class Folders:
 
     def purge(self, location: str) -> None:
         """Delete a table's files."""
-        store = self.store(location)
-        if store is None:
-            locations.purge(location)
-        else:
-            store.purge(location)
+        self._any(location).purge(location)
 
     def read(self, location: str) -> bytes:
         """A file's bytes; raises OSError."""
-        store = self.store(location)
-        return locations.path_of(location).read_bytes() if store is None else store.read(location)
+        return self._any(location).read(location)
 
     def size(self, location: str) -> int | None:
         """A file's size in bytes, None if there is none."""
-        store = self.store(location)
-        if store is not None:
-            return store.size(location)
-        path = locations.path_of(location)
-        return path.stat().st_size if path.is_file() else None
+        return self._any(location).size(location)
 
     def write_new(self, location: str, content: bytes) -> None:
         """Write a file under a fresh name; raises OSError."""
@@ -91,8 +85,10 @@ class Folders:
 
     def remove(self, location: str) -> None:
         """Delete one file; one that is not there is no error."""
+        self._any(location).remove(location)
+
+    def _any(self, location: str) -> Storage:
         store = self.store(location)
         if store is None:
-            locations.path_of(location).unlink(missing_ok=True)
-        else:
-            store.remove(location)
+            locations.path_of(location)  # told as the API tells it
+        return store or _FILES

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import shutil
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -120,8 +119,3 @@ def release(location: str) -> None:
     for folder in (path / "data", path / "metadata", path):
         with contextlib.suppress(OSError):
             folder.rmdir()
-
-
-def purge(location: str) -> None:
-    """Delete a table's folder with all files."""
-    shutil.rmtree(path_of(location), ignore_errors=True)

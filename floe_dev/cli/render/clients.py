@@ -8,13 +8,14 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from floe_dev.config.plugins import load
 from floe_dev.model.connection import CatalogConnection
 
 if TYPE_CHECKING:
     from floe_dev.model.project import Project
 
 FORMATS = ("shell", "dotenv", "json", "toml")
-CLIENTS = ("pyiceberg", "spark", "duckdb")
+CLIENTS = ("pyiceberg", "spark", "duckdb", "snowflake")
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 
@@ -39,7 +40,10 @@ def environment_text(variables: Mapping[str, str], form: str) -> str:
 
 def client_text(client: str, connection: CatalogConnection) -> str:
     """The configuration a client is given: a file's content, or statements to run."""
-    return {"pyiceberg": _pyiceberg, "spark": _spark, "duckdb": _duckdb}[client](connection)
+    if client == "pyiceberg":
+        return _pyiceberg(connection)
+    text: str = load("computes", client).client(connection)
+    return text
 
 
 def _dotenv(value: str) -> str:
@@ -49,50 +53,11 @@ def _dotenv(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _duckdb(connection: CatalogConnection) -> str:
-    secret = connection.credential.client_secret.get_secret_value()
-    options = {
-        "ENDPOINT": connection.uri,
-        "CLIENT_ID": connection.credential.client_id,
-        "CLIENT_SECRET": secret,
-        "OAUTH2_SERVER_URI": connection.token_uri,
-        "OAUTH2_SCOPE": connection.scope,
-        "ACCESS_DELEGATION_MODE": connection.access_delegation.replace("-", "_"),
-    }
-    lines = ",\n    ".join(f"{name} {_sql(value)}" for name, value in options.items())
-    return (
-        "INSTALL iceberg; LOAD iceberg;\n"
-        "INSTALL httpfs; LOAD httpfs;\n"
-        f"ATTACH {_sql(connection.warehouse)} AS {connection.alias} (\n    TYPE ICEBERG,\n    {lines}\n);\n"
-        f"USE {connection.alias};"
-    )
-
-
 def _pyiceberg(connection: CatalogConnection) -> str:
     import yaml
 
     content = {"catalog": {connection.alias: connection.pyiceberg_properties()}}
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=False).rstrip()
-
-
-def _spark(connection: CatalogConnection) -> str:
-    prefix = f"spark.sql.catalog.{connection.alias}"
-    credential = connection.credential
-    settings = {
-        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-        prefix: "org.apache.iceberg.spark.SparkCatalog",
-        f"{prefix}.type": "rest",
-        f"{prefix}.uri": connection.uri,
-        f"{prefix}.warehouse": connection.warehouse,
-        f"{prefix}.credential": f"{credential.client_id}:{credential.client_secret.get_secret_value()}",
-        f"{prefix}.oauth2-server-uri": connection.token_uri,
-        f"{prefix}.scope": connection.scope,
-        "spark.sql.defaultCatalog": connection.alias,
-    }
-    if connection.access_delegation != "none":
-        settings[f"{prefix}.header.X-Iceberg-Access-Delegation"] = connection.access_delegation.replace("_", "-")
-    width = max(map(len, settings))
-    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in settings.items())
 
 
 def dbt_text(project: Project) -> str:
@@ -108,7 +73,3 @@ def dbt_text(project: Project) -> str:
     name = profile_name(folder) if folder is not None else project.spec.name
     head = "# profiles.yml, to be used with the variables of `floe env`; `floe exec -- dbt build` needs neither\n"
     return head + yaml.safe_dump(profile(project, name), sort_keys=False).rstrip()
-
-
-def _sql(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
