@@ -86,7 +86,7 @@ class Watchers:
         revision = reader.revision()
         if revision == self._trace_revision:
             return None
-        found: list[TraceSummary] = reader.traces(TraceFilter(limit=_TRACE_LIMIT))
+        found: list[TraceSummary] = reader.traces(TraceFilter(limit=_TRACE_LIMIT, commands=False))
         self._trace_revision = revision
         return found
 

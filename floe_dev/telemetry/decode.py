@@ -20,7 +20,15 @@ MAX_RECORD_BYTES = 1_000_000
 _MAX_TIME = 2**63 - 1
 _HEX_KEYS = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
 #: Span attributes that find a trace, by the name they are kept under.
-INDEXED = {"floe.run.id": "run", "floe.asset": "asset", "floe.snapshot": "snapshot", "floe.table": "table"}
+INDEXED = {
+    "floe.run.id": "run",
+    "floe.asset": "asset",
+    "floe.snapshot": "snapshot",
+    "floe.table": "table",
+    "floe.principal": "principal",
+}
+#: A span that names table and snapshot is found by both together too, under `commit`.
+COMMIT_SEPARATOR = "\x1f"
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 
 
@@ -164,6 +172,10 @@ def _span(
         found.reject(f"a span is larger than {MAX_RECORD_BYTES} bytes")
         return None
     keys = [(INDEXED[a.key], a.value.string_value) for a in span.attributes if a.key in INDEXED]
+    if len(keys) > 1:
+        named = dict(keys)
+        if "table" in named and "snapshot" in named:
+            keys.append(("commit", f"{named['table']}{COMMIT_SEPARATOR}{named['snapshot']}"))
     return SpanRow(
         trace_id,
         span_id,

@@ -1,18 +1,19 @@
 """The join: asset, run, trace and snapshot, each found from any other.
 
 Three records are laid side by side, none of which knows the others: Dagster's runs, the catalog's snapshots (whose
-summary carries floe's stamp) and the traces. A snapshot without a stamp is given to the run in whose time it was
-committed and whose trace touched the table, and is marked as inferred.
+summary carries floe's stamp) and the traces. A snapshot without a stamp is known from the catalog's own span of its
+commit, which says whose it was. Only where that belongs to no run, the snapshot is given to the run in whose time it
+was committed, whose trace touched the table and whose principal it was, and is marked as inferred.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from floe_dev.catalogs.client import Snapshot, TableInfo
 from floe_dev.model.lineage import Links, RunLink, SnapshotLink
-from floe_dev.model.traces import TraceSummary
+from floe_dev.model.traces import Span, SpanStatus, Trace, TraceSummary
 from floe_dev.telemetry.query import TelemetryReader, TraceFilter, run_link
 
 _TRACES = 200
@@ -28,12 +29,12 @@ class Join:
 
     def history(self, info: TableInfo) -> list[SnapshotLink]:
         """The table's snapshots, newest first; those that expired are known from the traces of their commits."""
-        snapshots = info.snapshots
-        touching = self._touching(info.identifier)
-        kept = [_link(info, snapshot, snapshots, touching) for snapshot in snapshots]
+        commits = self.reader.commits(info.identifier)
+        kept = [self._link(info, snapshot, commits) for snapshot in info.snapshots]
         known = {link.snapshot_id for link in kept}
-        gone = [link for link in self._committed(info.identifier, touching) if link.snapshot_id not in known]
-        return sorted([*kept, *gone], key=lambda link: (link.committed_ms, link.number or 0), reverse=True)
+        gone = [self._expired(info.identifier, snapshot, trace) for snapshot, trace in commits.items()]
+        found = [*kept, *(link for link in gone if link is not None and link.snapshot_id not in known)]
+        return sorted(found, key=lambda link: (link.committed_ms, link.number or 0), reverse=True)
 
     def of_asset(self, key: str) -> Links:
         """An asset `namespace/name`: the runs that made it, their traces, its table's snapshots."""
@@ -109,74 +110,107 @@ class Join:
         found += self.reader.traces_by("asset", identifier.replace(".", "/"), _TRACES)
         return list({trace.trace_id: trace for trace in found}.values())
 
-    def _committed(self, identifier: str, touching: Iterable[TraceSummary]) -> list[SnapshotLink]:
-        """What the traces tell of commits to the table."""
-        found: dict[int, SnapshotLink] = {}
-        for summary in touching:
-            trace = self.reader.trace(summary.trace_id)
-            for span in trace.spans if trace is not None else ():
-                snapshot = str(span.attributes.get("floe.snapshot", ""))
-                if span.attributes.get("floe.table") != identifier or not snapshot.isdigit():
-                    continue
-                found[int(snapshot)] = SnapshotLink(
-                    table=identifier,
-                    snapshot_id=int(snapshot),
-                    committed_ms=span.end_ns // 1_000_000,
-                    operation=str(span.attributes.get("floe.operation") or ""),
-                    rows_added=span.attributes.get("floe.rows"),
-                    bytes_added=span.attributes.get("floe.bytes"),
-                    run_id=summary.run_id,
-                    trace_id=summary.trace_id,
-                    asset=identifier.replace(".", "/"),
-                    expired=True,
-                )
-        return list(found.values())
+    def _expired(self, identifier: str, snapshot_id: int, trace_id: str) -> SnapshotLink | None:
+        """A snapshot as the trace of its commit tells of it; None for a commit that failed."""
+        trace = self.reader.trace(trace_id)
+        span = _commit_span(trace, identifier, snapshot_id)
+        if trace is None or span is None:
+            return None
+        told = span.attributes
+        return SnapshotLink(
+            table=identifier,
+            snapshot_id=snapshot_id,
+            committed_ms=span.end_ns // 1_000_000,
+            operation=str(told.get("floe.operation") or ""),
+            rows_added=told.get("floe.rows"),
+            rows_removed=told.get("floe.rows_removed"),
+            files_added=told.get("floe.files"),
+            files_removed=told.get("floe.files_removed"),
+            bytes_added=told.get("floe.bytes"),
+            run_id=trace.summary.run_id,
+            trace_id=trace_id,
+            asset=identifier.replace(".", "/"),
+            principal=told.get("floe.principal"),
+            expired=True,
+        )
 
+    def _link(self, info: TableInfo, snapshot: Snapshot, commits: Mapping[int, str]) -> SnapshotLink:
+        summary = snapshot.summary
+        parent = next((each for each in info.snapshots if each.snapshot_id == snapshot.parent_id), None)
+        made_by = _MadeBy(summary.get("floe.run-id"), summary.get("floe.trace-id"), summary.get("floe.principal"))
+        if made_by.run_id is None and made_by.trace_id is None:
+            made_by = self._unstamped(info.identifier, snapshot, commits.get(snapshot.snapshot_id))
+        dirty = summary.get("floe.git-dirty")
+        return SnapshotLink(
+            table=info.identifier,
+            snapshot_id=snapshot.snapshot_id,
+            number=snapshot.number,
+            committed_ms=snapshot.timestamp_ms,
+            operation=snapshot.operation,
+            rows_added=snapshot.count("added-records"),
+            rows_removed=snapshot.count("deleted-records"),
+            files_added=snapshot.count("added-data-files"),
+            files_removed=snapshot.count("deleted-data-files"),
+            bytes_added=snapshot.count("added-files-size"),
+            bytes_removed=snapshot.count("removed-files-size"),
+            schema_changed=parent is not None and parent.schema_id != snapshot.schema_id,
+            run_id=made_by.run_id,
+            trace_id=made_by.trace_id,
+            asset=summary.get("floe.asset") or info.identifier.replace(".", "/"),
+            dbt_node=summary.get("floe.dbt-node"),
+            dbt_checksum=summary.get("floe.dbt-checksum"),
+            principal=made_by.principal,
+            git_commit=summary.get("floe.git-commit"),
+            git_dirty=None if dirty is None else dirty == "true",
+            inferred=made_by.inferred,
+        )
 
-def _link(
-    info: TableInfo, snapshot: Snapshot, snapshots: Sequence[Snapshot], touching: Sequence[TraceSummary]
-) -> SnapshotLink:
-    summary = snapshot.summary
-    parent = next((each for each in snapshots if each.snapshot_id == snapshot.parent_id), None)
-    run_id, trace_id = summary.get("floe.run-id"), summary.get("floe.trace-id")
-    inferred = False
-    if run_id is None and trace_id is None:
-        guess = _by_time(snapshot.timestamp_ms, touching)
+    def _unstamped(self, identifier: str, snapshot: Snapshot, trace_id: str | None) -> _MadeBy:
+        """Who made a snapshot that does not say so: by the catalog's span of its commit, else by time and principal."""
+        trace = self.reader.trace(trace_id) if trace_id is not None else None
+        span = _commit_span(trace, identifier, snapshot.snapshot_id)
+        principal = span.attributes.get("floe.principal") if span is not None else None
+        if trace is not None and trace.summary.run_id is not None:
+            return _MadeBy(trace.summary.run_id, trace_id, principal)
+        others = (each for each in self._touching(identifier) if each.trace_id != trace_id)
+        around = (each for each in others if _went_on(each, snapshot.timestamp_ms) and self._may_be(each, principal))
+        # A run's before any other, then the shortest.
+        guess = min(around, key=lambda each: (each.run_id is None, each.end_ns - each.start_ns), default=None)
         if guess is not None:
-            run_id, trace_id, inferred = guess.run_id, guess.trace_id, True
-    dirty = summary.get("floe.git-dirty")
-    return SnapshotLink(
-        table=info.identifier,
-        snapshot_id=snapshot.snapshot_id,
-        number=snapshot.number,
-        committed_ms=snapshot.timestamp_ms,
-        operation=snapshot.operation,
-        rows_added=snapshot.count("added-records"),
-        rows_removed=snapshot.count("deleted-records"),
-        files_added=snapshot.count("added-data-files"),
-        files_removed=snapshot.count("deleted-data-files"),
-        bytes_added=snapshot.count("added-files-size"),
-        bytes_removed=snapshot.count("removed-files-size"),
-        schema_changed=parent is not None and parent.schema_id != snapshot.schema_id,
-        run_id=run_id,
-        trace_id=trace_id,
-        asset=summary.get("floe.asset") or info.identifier.replace(".", "/"),
-        dbt_node=summary.get("floe.dbt-node"),
-        dbt_checksum=summary.get("floe.dbt-checksum"),
-        principal=summary.get("floe.principal"),
-        git_commit=summary.get("floe.git-commit"),
-        git_dirty=None if dirty is None else dirty == "true",
-        inferred=inferred,
-    )
+            return _MadeBy(guess.run_id, guess.trace_id, principal, inferred=True)
+        return _MadeBy(None, trace_id, principal)
+
+    def _may_be(self, trace: TraceSummary, principal: str | None) -> bool:
+        """Whether the trace can have committed as `principal`, as far as both are known."""
+        known = self.reader.keys(trace.trace_id, "principal")
+        return principal is None or not known or principal in known
 
 
-def _by_time(committed_ms: int, touching: Iterable[TraceSummary]) -> TraceSummary | None:
-    """Of the traces that went on when the commit was made a run's before any other, then the shortest.
+@dataclass(frozen=True)
+class _MadeBy:
+    """Who made a snapshot, as far as it is known; `inferred` where it was concluded."""
 
-    Not a moment is added at either end: a commit made just after a run is somebody else's.
-    """
-    around = [trace for trace in touching if trace.start_ns // 1_000_000 <= committed_ms <= trace.end_ns // 1_000_000]
-    return min(around, key=lambda trace: (trace.run_id is None, trace.end_ns - trace.start_ns), default=None)
+    run_id: str | None
+    trace_id: str | None
+    principal: str | None
+    inferred: bool = False
+
+
+def _commit_span(trace: Trace | None, identifier: str, snapshot_id: int) -> Span | None:
+    """The span that tells most of the commit: the catalog's own before its clients'."""
+    found = [
+        span
+        for span in (trace.spans if trace is not None else ())
+        if span.attributes.get("floe.table") == identifier
+        and str(span.attributes.get("floe.snapshot")) == str(snapshot_id)
+        and span.status is not SpanStatus.ERROR
+    ]
+    return next((span for span in found if span.kind == "server"), found[0] if found else None)
+
+
+def _went_on(trace: TraceSummary, at_ms: int) -> bool:
+    """Not a moment is added at either end: a commit made just after a run is somebody else's."""
+    return trace.start_ns // 1_000_000 <= at_ms <= trace.end_ns // 1_000_000
 
 
 def _assets(traces: Iterable[TraceSummary], snapshots: Iterable[SnapshotLink]) -> list[str]:

@@ -16,6 +16,7 @@ from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
 from floe_dev.model.lineage import ColumnEdge, LineageEdge, LineageEvent, RunLink
 from floe_dev.model.traces import Gap, LogRecord, Span, Trace, TraceSummary
+from floe_dev.telemetry.decode import COMMIT_SEPARATOR
 from floe_dev.telemetry.schema import open_for_reading, store_file
 
 #: Characters of an id that are enough to ask for it.
@@ -39,6 +40,12 @@ class TraceFilter:
     until: float | None = None
     #: Part of the root span's name.
     name: str | None = None
+    #: Of the root span.
+    service: str | None = None
+    #: A table (`namespace.name`) that was written.
+    table: str | None = None
+    #: Whether floe's own commands (each one a trace of one span) are listed too.
+    commands: bool = True
     limit: int = 50
 
 
@@ -127,6 +134,13 @@ class TelemetryReader:
         """What the spans of one trace (whole id) name as `asset`, `table`, `snapshot` or `run`."""
         text = "SELECT value FROM trace_keys WHERE trace_id = ? AND key = ? ORDER BY value"
         return tuple(value for (value,) in self._rows(text, bytes.fromhex(trace_id), key))
+
+    def commits(self, table: str) -> dict[int, str]:
+        """Snapshot id -> trace id of every commit to the table (`namespace.name`) that a span tells of."""
+        text = "SELECT value, trace_id FROM trace_keys WHERE key = 'commit' AND value >= ? AND value < ?"
+        low, high = table + COMMIT_SEPARATOR, table + chr(ord(COMMIT_SEPARATOR) + 1)
+        found = ((value.rpartition(COMMIT_SEPARATOR)[2], trace) for value, trace in self._rows(text, low, high))
+        return {int(snapshot): trace.hex() for snapshot, trace in found if snapshot.isdigit()}
 
     def edges(self) -> list[LineageEdge]:
         """Every dataset edge that lineage events told."""
@@ -223,11 +237,7 @@ def _conditions(wanted: TraceFilter) -> tuple[str, list[Any]]:
     if wanted.asset is not None:
         add("trace_id IN (SELECT trace_id FROM trace_keys WHERE key = 'asset' AND value = ?)", wanted.asset)
     if wanted.state is not None:
-        add(
-            {"error": "errors > 0", "ok": "errors = 0 AND has_root", "open": "errors = 0 AND NOT has_root"}[
-                wanted.state
-            ]
-        )
+        add(_STATES[wanted.state])
     if wanted.min_seconds is not None:
         add("end_ns - start_ns >= ?", int(wanted.min_seconds * 1e9))
     if wanted.since is not None:
@@ -236,6 +246,12 @@ def _conditions(wanted: TraceFilter) -> tuple[str, list[Any]]:
         add("start_ns <= ?", int(wanted.until * 1e9))
     if wanted.name is not None:
         add("name LIKE ? ESCAPE '\\'", f"%{_like(wanted.name)}%")
+    if wanted.service is not None:
+        add("service = ?", wanted.service)
+    if wanted.table is not None:
+        add("trace_id IN (SELECT trace_id FROM trace_keys WHERE key = 'table' AND value = ?)", wanted.table)
+    if not wanted.commands:
+        add("NOT (service = 'floe' AND spans = 1 AND name LIKE 'floe %')")
     return (f"WHERE {' AND '.join(parts)}" if parts else ""), values
 
 

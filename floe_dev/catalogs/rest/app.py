@@ -76,7 +76,11 @@ def _handler(server: Server, each: Endpoint) -> Callable[[Call], Reply]:
     def work(call: Call) -> Reply:
         return once(server, call, each.handler) if each.repeatable else each.handler(server, call)
 
-    answer = traced(work, each.path)
+    def principal_of(token: str) -> str | None:
+        claims = server.signer.check(token)
+        return claims.principal if claims is not None else None
+
+    answer = traced(work, each.path, principal_of)
 
     def handle(call: Call) -> Reply:
         try:

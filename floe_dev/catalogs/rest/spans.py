@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from floe_dev.catalogs.rest.errors import ApiError
@@ -15,12 +15,22 @@ from floe_dev.tracing.spool import spool
 
 #: Namespaces that the readiness check makes and drops.
 PROBE_PREFIX = "floe_readiness_"
+_NUMBERS = (
+    ("added-records", "floe.rows"),
+    ("deleted-records", "floe.rows_removed"),
+    ("added-files-size", "floe.bytes"),
+    ("added-data-files", "floe.files"),
+    ("deleted-data-files", "floe.files_removed"),
+)
 #: Reads that are quicker (nanoseconds) get no span: a dbt run makes hundreds of them, of a tenth of a millisecond each.
 _SLOW_READ_NS = 5_000_000
 
 
-def traced(handler: Handler, route: str) -> Handler:
-    """`handler` with a span for its requests; as it is where nothing is recorded."""
+def traced(handler: Handler, route: str, principal_of: Callable[[str], str | None] = lambda _token: None) -> Handler:
+    """`handler` with a span for its requests; as it is where nothing is recorded.
+
+    `principal_of` gives the name of the principal behind a token.
+    """
 
     def serve(call: Call) -> Reply:
         parent = parse(call.headers.get("traceparent"))
@@ -42,7 +52,9 @@ def traced(handler: Handler, route: str) -> Handler:
             took = time.perf_counter_ns() - clock
             if call.method not in ("GET", "HEAD") or took >= _SLOW_READ_NS or status >= 500:
                 context = SpanContext(parent.trace_id if parent else new_trace_id(), new_span_id())
-                _record(call, route, context, parent, started, started + took, status, commits)
+                token = call.headers.get("authorization", "").partition(" ")[2].strip()
+                who = principal_of(token) if token else None
+                _record(call, route, context, parent, (started, started + took), status, commits, who)
 
     return serve
 
@@ -52,17 +64,18 @@ def _record(
     route: str,
     context: SpanContext,
     parent: SpanContext | None,
-    started: int,
-    ended: int,
+    times: tuple[int, int],
     status: int,
     commits: tuple[dict[str, Any], ...],
+    principal: str | None,
 ) -> None:
     attributes: dict[str, Any] = {
+        "floe.principal": principal,
         "http.request.method": call.method,
         "http.route": route,
         "http.response.status_code": status,
     }
-    name = f"{call.method} {route.rpartition('/v1/')[2] or route}"
+    name = _name(call, route)
     if commits:
         tables = [commit["table"] for commit in commits]
         name = f"commit {', '.join(tables[:3])}"
@@ -77,12 +90,26 @@ def _record(
         name,
         context,
         parent_id=parent.span_id if parent else None,
-        start_ns=started,
-        end_ns=ended,
+        start_ns=times[0],
+        end_ns=times[1],
         attributes=attributes,
         error=error,
         kind="server",
     )
+
+
+def _name(call: Call, route: str) -> str:
+    """Such as `create table silver.orders`; what has no words of its own is named as HTTP's conventions want it."""
+    for kind in ("table", "view"):
+        if call.method == "POST" and route.endswith(f"/{kind}s"):
+            try:
+                return f"create {kind} {_dotted(call.path.get('namespace', ''), json.loads(call.body)['name'])}"
+            except (ValueError, KeyError, TypeError):
+                break
+        verb = {"DELETE": "drop", "GET": "load", "POST": "change"}.get(call.method)
+        if verb and route.endswith(f"/{kind}s/{{{kind}}}"):
+            return f"{verb} {kind} {_dotted(call.path.get('namespace', ''), call.path[kind])}"
+    return f"{call.method} {route.rpartition('/v1/')[2] or route}"
 
 
 def _commits(call: Call, route: str) -> tuple[dict[str, Any], ...]:
@@ -111,7 +138,7 @@ def _change(change: Mapping[str, Any], table: str) -> dict[str, Any]:
             summary = snapshot.get("summary", {})
             found["floe.snapshot"] = str(snapshot["snapshot-id"])
             found["floe.operation"] = summary.get("operation")
-            for key, name in (("added-records", "floe.rows"), ("added-files-size", "floe.bytes")):
+            for key, name in _NUMBERS:
                 if str(summary.get(key, "")).isdigit():
                     found[name] = int(summary[key])
     return found

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from floe_dev.cli.durations import Duration
 from floe_dev.cli.options import json_option, pass_output, project_option
 from floe_dev.cli.output import Output
+
+if TYPE_CHECKING:
+    from floe_dev.model.traces import Gap
+    from floe_dev.telemetry.query import TelemetryReader
+
+_STATES = ("ok", "error", "open")
 
 
 @click.command(short_help="List traces; show one as a waterfall; export them.")
 @click.argument("what", nargs=-1, metavar="[ID | export [ID]...]")
 @click.option("--run", default=None, help="Of this Dagster run (its id, or the beginning of it).")
 @click.option("--asset", default=None, help="That made this asset, such as gold/metrics.")
-@click.option("--state", type=click.Choice(["ok", "error", "open"]), default=None, help="How they ended.")
-@click.option("--min", "min_seconds", type=float, default=None, metavar="SECONDS", help="That took at least so long.")
-@click.option("--since", type=float, default=None, metavar="MINUTES", help="That began in the last so many minutes.")
+@click.option("--table", default=None, help="That wrote this table, such as gold.metrics.")
+@click.option("--status", "--state", "state", type=click.Choice(_STATES), default=None, help="How they ended.")
+@click.option(
+    "--min", "min_seconds", type=Duration(), default=None, metavar="TIME", help="Took as long: 500ms, 2s, 1m."
+)
+@click.option("--since", type=Duration("m"), default=None, metavar="TIME", help="Began in the last 10m, 2h, 1d.")
+@click.option("--until", type=Duration("m"), default=None, metavar="TIME", help="Began longer ago than that.")
 @click.option("--name", default=None, help="Whose name contains this.")
+@click.option("--service", default=None, help="Whose first span is this service's.")
+@click.option("--commands", is_flag=True, help="Those of floe's own commands too.")
 @click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
 @click.option("--output", "-o", "file", type=click.Path(path_type=Path), default=None, help="export: the file.")
 @json_option
@@ -29,10 +44,14 @@ def command(
     what: tuple[str, ...],
     run: str | None,
     asset: str | None,
+    table: str | None,
     state: str | None,
     min_seconds: float | None,
     since: float | None,
+    until: float | None,
     name: str | None,
+    service: str | None,
+    commands: bool,
     limit: int,
     file: Path | None,
     as_json: bool,
@@ -52,8 +71,12 @@ def command(
         asset=asset.replace(".", "/") if asset else None,
         state=state,
         min_seconds=min_seconds,
-        since=time.time() - since * 60 if since is not None else None,
+        since=time.time() - since if since is not None else None,
+        until=time.time() - until if until is not None else None,
         name=name,
+        service=service,
+        table=table.replace("/", ".") if table else None,
+        commands=commands or service == "floe" or name is not None,
         limit=limit,
     )
     if what and what[0] == "export":
@@ -75,11 +98,16 @@ def command(
         )
         return
     if not found:
-        output.say("no traces yet" if wanted == TraceFilter(limit=limit) else "no trace matches")
+        output.say("no traces yet" if wanted == TraceFilter(limit=limit, commands=commands) else "no trace matches")
+        _say_gaps(output, gaps)
         return
     from floe_dev.cli.render.traces import traces_text
 
     output.data(traces_text(found, color=output.color, unicode=output.unicode, width=output.width))
+    _say_gaps(output, gaps)
+
+
+def _say_gaps(output: Output, gaps: Sequence[Gap]) -> None:
     for gap in gaps:
         output.say(f"{gap.kind}: {gap.count} ({gap.reason})")
 
@@ -109,11 +137,9 @@ def _show(output: Output, root: Path, trace_id: str, *, as_json: bool) -> None:
         output.data("\n" + links_text(links.model_copy(update={"traces": ()}), color=output.color, width=output.width))
 
 
-def _export(output: Output, reader: object, trace_ids: tuple[str, ...], file: Path | None) -> None:
+def _export(output: Output, reader: TelemetryReader, trace_ids: tuple[str, ...], file: Path | None) -> None:
     from floe_dev.telemetry.export import otlp_lines
-    from floe_dev.telemetry.query import TelemetryReader
 
-    assert isinstance(reader, TelemetryReader)
     lines = otlp_lines(reader, trace_ids)
     if file is None:
         for line in lines:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from floe_dev.cli.commands.run import finish
+from floe_dev.cli.durations import Duration
 from floe_dev.cli.naming import floe_command
 from floe_dev.cli.options import json_option, pass_output, project_option
 from floe_dev.cli.output import Output
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     help="Seconds for the stack to be ready.",
 )
 @click.option("--trace", is_flag=True, help="Show the start as a waterfall, with the slowest path through it.")
-@click.option("--budget", type=float, default=None, metavar="SECONDS", help="Fail if the stack is ready later (CI).")
+@click.option(
+    "--budget", type=Duration(), default=None, metavar="TIME", help="Fail if it takes longer, such as 30s (CI)."
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="The Dagster UI's port.")
 @click.option("--progress", type=click.Choice(CHOICES), default="auto", show_default=True, help="How it is shown.")
 @json_option

@@ -104,23 +104,34 @@ def history_text(history: Sequence[SnapshotLink], *, color: bool, width: int | N
             link.number,
             str(link.snapshot_id),
             when_text(link.committed_ms / 1000),
-            link.operation + (" (expired)" if link.expired else ""),
+            _operation(link),
             _change(link.rows_added, link.rows_removed),
             _change(link.files_added, link.files_removed),
             bytes_text(link.bytes_added),
             "yes" if link.schema_changed else "",
             (link.run_id or "")[:8] + ("?" if link.inferred and link.run_id else ""),
             (link.trace_id or "")[:SHORT] + ("?" if link.inferred else ""),
-            (link.dbt_node or "") if not with_table else "",
+            _made_by(link) if not with_table else "",
             (link.git_commit or "")[:8] + ("+" if link.git_dirty else ""),
         )
         for link in history
     ]
     columns = ["no", "snapshot", "committed", "operation", "rows", "files", "added", "schema", "run", "trace"]
-    columns += ["dbt node", "git"]
+    columns += ["made by", "git"]
     columns = ["table", *columns] if with_table else columns
     kept = [i for i, _ in enumerate(columns) if any(row[i] not in ("", None) for row in rows)]
     return table([columns[i] for i in kept], [[row[i] for i in kept] for row in rows], width=width, color=color)
+
+
+def _operation(link: SnapshotLink) -> str:
+    """Iceberg's word, and what it does not say: that a replacement moved rows without changing them."""
+    said = f"{link.operation} (compaction)" if link.operation == "replace" else link.operation
+    return f"{said} (expired)" if link.expired else said
+
+
+def _made_by(link: SnapshotLink) -> str:
+    """The dbt node; of what no run is known to have made, the principal."""
+    return link.dbt_node or ("" if link.run_id is not None and not link.inferred else link.principal) or ""
 
 
 def _change(added: int | None, removed: int | None) -> str:
