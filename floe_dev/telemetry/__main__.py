@@ -36,16 +36,14 @@ def main(argv: list[str] | None = None) -> int:
     from floe_dev.telemetry.writer import Writer
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    forwarder = Forwarder(targets(os.environ))
     try:
-        writer = Writer(
-            options.folder / "telemetry.db",
-            Limits(options.max_days, options.max_spans, options.max_bytes),
-            forwarder.put,
-        )
+        limits = Limits(options.max_days, options.max_spans, options.max_bytes)
+        writer = Writer(options.folder / "telemetry.db", limits)
     except (OSError, sqlite3.Error) as error:
         logging.getLogger("floe.telemetry").error("cannot open the store in %s: %s", options.folder, error)
         return 1
+    forwarder = Forwarder(targets(os.environ), writer.lose)
+    writer.stored = forwarder.put
     config = uvicorn.Config(
         Receiver(writer, token, options.instance),
         host="127.0.0.1",

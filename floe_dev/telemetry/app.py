@@ -35,6 +35,8 @@ _REJECTED: dict[Kind, str] = {
     "metrics": "rejectedDataPoints",
     "lineage": "rejected",
 }
+#: What was meant for the store and is not in it; 400 is counted where the body is read.
+_COUNTED = frozenset({408, 413, 415})
 #: google.rpc.Code of each HTTP status, for the Status message of an error.
 _RPC_CODES = {400: 3, 401: 16, 404: 5, 405: 12, 408: 4, 413: 3, 415: 3, 500: 13, 503: 14}
 
@@ -69,6 +71,8 @@ class Receiver:
         try:
             status, body = await self._serve(scope, headers, receive)
         except HttpError as error:
+            if error.status in _COUNTED:
+                self._writer.lose("refused requests", 1, str(error))
             status, body = error.status, _status_body(error.status, str(error), as_json=as_json)
         except Exception:
             log.exception("defect in %s %s", scope["method"], scope["path"])
@@ -87,7 +91,8 @@ class Receiver:
     async def _serve(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> tuple[int, bytes]:
         path, method = scope["path"].rstrip("/"), scope["method"]
         if path == "/health" and method == "GET":
-            return 200, b'{"status":"ready"}'
+            why = self._writer.refusing
+            return 200, json.dumps({"status": "ready", "storing": not why, **({"why": why} if why else {})}).encode()
         kind = _PATHS.get(path)
         if kind is None:
             raise HttpError(404, f"there is no {scope['path']}; there are {', '.join(_PATHS)}")

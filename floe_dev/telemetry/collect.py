@@ -84,6 +84,9 @@ def _take(file: Path, writer: Writer) -> None:
         try:
             content = json.loads(line)
             kind = content["kind"]
+            if kind == "gap":
+                writer.lose("dropped", int(content["body"]["count"]), str(content["body"]["reason"]))
+                continue
             if kind not in _KINDS:
                 raise BadRequestError(f"unknown kind {kind!r}")
             body = json.dumps(content["body"]).encode()

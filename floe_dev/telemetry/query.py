@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ from floe_dev.model.lineage import ColumnEdge, LineageEdge, LineageEvent, RunLin
 from floe_dev.model.traces import Gap, LogRecord, Span, Trace, TraceSummary
 from floe_dev.telemetry.decode import COMMIT_SEPARATOR
 from floe_dev.telemetry.schema import open_for_reading, store_file
+from floe_dev.tracing.spool import SUFFIX
 
+#: After so many seconds a file of the spool should have been collected.
+_COLLECTED_SECONDS = 10.0
 #: Characters of an id that are enough to ask for it.
 SHORTEST_PREFIX = 4
 _COLUMNS = "trace_id, name, service, start_ns, end_ns, spans, errors, has_root, run_id"
@@ -110,7 +114,21 @@ class TelemetryReader:
     def gaps(self) -> list[Gap]:
         """What was rejected, dropped or deleted, by kind."""
         rows = self._rows("SELECT kind, count, reason, last_at FROM gaps ORDER BY kind")
-        return [Gap(kind=kind, count=count, reason=reason, last_at=at) for kind, count, reason, at in rows]
+        found = [Gap(kind=kind, count=count, reason=reason, last_at=at) for kind, count, reason, at in rows]
+        waiting = self._waiting()
+        return [*found, waiting] if waiting is not None else found
+
+    def _waiting(self) -> Gap | None:
+        """What floe's own processes wrote and nobody has collected for a while."""
+        try:
+            files = [file for file in (self._file.parent / "spool").iterdir() if file.suffix == SUFFIX]
+            oldest = min((file.stat().st_mtime for file in files), default=time.time())
+        except OSError:
+            return None
+        if time.time() - oldest < _COLLECTED_SECONDS:
+            return None
+        why = "the receiver does not run, or cannot store (floe logs telemetry); nothing of them is lost"
+        return Gap(kind="files not collected yet", count=len(files), reason=why, last_at=oldest)
 
     def runs(self, asset: str | None = None, limit: int = 50) -> list[RunLink]:
         """The runs whose traces are here (that touched `asset`), newest first."""

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Probe, Service
-from floe_dev.telemetry.forward import LINEAGE_KEY, LINEAGE_URL, OTLP_ENDPOINT, OTLP_HEADERS
+from floe_dev.telemetry.forward import LINEAGE_KEY, LINEAGE_URL, OTLP_ENDPOINT, OTLP_HEADERS, OTLP_PROTOCOL
 from floe_dev.tracing.spool import LINEAGE_VARIABLE, TRACES_VARIABLE
 from floe_dev.tracing.spool import VARIABLE as SPOOL_VARIABLE
 
@@ -19,6 +19,10 @@ PORT = 4318
 _FORWARDED = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": OTLP_ENDPOINT,
     "OTEL_EXPORTER_OTLP_HEADERS": OTLP_HEADERS,
+    "OTEL_EXPORTER_OTLP_PROTOCOL": OTLP_PROTOCOL,
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{OTLP_ENDPOINT}_TRACES",
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{OTLP_ENDPOINT}_LOGS",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"{OTLP_ENDPOINT}_METRICS",
     "OPENLINEAGE_URL": LINEAGE_URL,
     "OPENLINEAGE_API_KEY": LINEAGE_KEY,
 }
@@ -47,7 +51,14 @@ def sender_environment(
     Where the project wants no `traces` or no `lineage`, nothing of the kind is recorded by floe.
     """
     url = f"http://127.0.0.1:{port}"
+    own = {}
+    for kind in ("TRACES", "LOGS", "METRICS"):
+        # What the user set for one signal alone would go before the general variables, past this receiver.
+        for name, value in (("ENDPOINT", f"{url}/v1/{kind.lower()}"), ("PROTOCOL", "http/protobuf"), ("HEADERS", "")):
+            if os.environ.get(f"OTEL_EXPORTER_OTLP_{kind}_{name}"):
+                own[f"OTEL_EXPORTER_OTLP_{kind}_{name}"] = value or f"authorization={quote(f'Bearer {token}')}"
     return {
+        **own,
         SPOOL_VARIABLE: str(layout.telemetry_dir / "spool"),
         "OTEL_EXPORTER_OTLP_ENDPOINT": url,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -81,7 +92,8 @@ def receiver_environment(
     for theirs, ours in _FORWARDED.items():
         if environ.get(theirs):
             told[ours] = environ[theirs]
-    for url, extra in ((OTLP_ENDPOINT, OTLP_HEADERS), (LINEAGE_URL, LINEAGE_KEY)):
+    signals = [(f"{OTLP_ENDPOINT}_{kind}", OTLP_HEADERS) for kind in ("TRACES", "LOGS", "METRICS")]
+    for url, extra in ((OTLP_ENDPOINT, OTLP_HEADERS), *signals, (LINEAGE_URL, LINEAGE_KEY)):
         place = urlsplit(told.get(url, ""))
         if place.hostname in ("127.0.0.1", "localhost", "::1") and place.port == port:
             # Started from a shell with `floe env`: that is this receiver itself.

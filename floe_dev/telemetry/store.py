@@ -15,9 +15,14 @@ from floe_dev.telemetry.schema import open_for_writing
 
 log = logging.getLogger("floe.telemetry")
 
-#: Traces deleted at once: a batch must not wait long for the broom.
+#: Traces deleted in one commit, and for how many seconds at most: a batch must not wait long for the broom.
 _SWEEP = 500
+_SWEEP_BUDGET = 0.5
 _SWEEP_SECONDS = 30.0
+#: Part of everything that goes at once where the file has grown too large.
+_SHARE = 0.05
+#: A span that begins so many seconds in the future, or ago, has a clock that is off.
+_FUTURE, _PAST = 86_400.0, 10 * 365 * 86_400.0
 _RESOURCES_KNOWN = 2_000
 
 _INSERT_SPAN = "INSERT OR IGNORE INTO spans VALUES (?, ?, ?, ?)"
@@ -36,7 +41,7 @@ ON CONFLICT (trace_id) DO UPDATE SET
 
 @dataclass(frozen=True)
 class Limits:
-    """What is kept: days, spans (and as many log records, metrics and lineage events), bytes of spans."""
+    """What is kept: days, spans (and as many log records, metrics and lineage events), bytes of the file in use."""
 
     days: float = 14.0
     rows: int = 2_000_000
@@ -85,6 +90,11 @@ class Store:
             spans = [span for each in batch for span in each.spans]
             added = self._add_spans(spans, now)
             self._add_others(batch, now)
+            odd = sum(not now - _PAST < span.start_ns / 1e9 < now + _FUTURE for span in spans)
+            if odd:
+                self._gap("clocks that are off", odd, "spans far in the past or the future, kept as they came", now)
+            if len(added) < len(spans):
+                self._gap("repeated spans", len(spans) - len(added), "sent more than once, kept once", now)
             rejected = sum(each.rejected for each in batch)
             if rejected:
                 reason = next(each.reason for each in batch if each.rejected)
@@ -105,37 +115,57 @@ class Store:
     def sweep(self, *, force: bool = False) -> None:
         """Delete the oldest traces, whole, while there is more than the limits allow; raises sqlite3.Error."""
         now = time.time()
-        over = self.spans > self._limits.rows or self.bytes > self._limits.bytes
+        over = self.spans > self._limits.rows or self.used() > self._limits.bytes
         if not (over or force or now - self._swept > _SWEEP_SECONDS):
             return
         self._swept = now
+        give_up = time.monotonic() + _SWEEP_BUDGET
+        while self._sweep_once(now) and time.monotonic() < give_up:
+            pass
+
+    def used(self) -> int:
+        """Bytes of the file that hold something."""
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        (size,) = self._connection.execute("PRAGMA page_size").fetchone()
+        return int((pages - free) * size)
+
+    def _sweep_once(self, now: float) -> bool:
+        """Delete one portion; whether there is more to delete."""
         oldest = now - self._limits.days * 86_400
         run = self._connection.execute
+        too_large = self.used() > self._limits.bytes
         run("BEGIN IMMEDIATE")
         try:
             gone = run("SELECT trace_id FROM traces WHERE received < ? LIMIT ?", (oldest, _SWEEP)).fetchall()
-            if not gone and over:
+            if not gone and (too_large or self.spans > self._limits.rows):
                 gone = run("SELECT trace_id FROM traces ORDER BY received LIMIT ?", (_SWEEP,)).fetchall()
-                gone = self._enough(gone)
+                gone = self._enough(gone, too_large=too_large)
             self._delete(gone, now)
             for table in ("logs", "metrics", "lineage"):
-                run(
-                    f"DELETE FROM {table} WHERE received < ? OR id <= (SELECT max(id) FROM {table}) - ?",  # noqa: S608
-                    (oldest, self._limits.rows),
-                )
+                low, high = run(f"SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM {table}").fetchone()  # noqa: S608
+                # Ids grow with the time of arrival.
+                first = max(high - self._limits.rows, low + int((high - low + 1) * _SHARE) if too_large else 0)
+                run(f"DELETE FROM {table} WHERE received < ? OR id <= ?", (oldest, first))  # noqa: S608
             run("COMMIT")
         except BaseException:
             run("ROLLBACK") if self._connection.in_transaction else None
             raise
+        return bool(gone) and (
+            self.spans > self._limits.rows or self.used() > self._limits.bytes or len(gone) == _SWEEP
+        )
 
-    def _enough(self, oldest: list[tuple[bytes]]) -> list[tuple[bytes]]:
-        """As many of the oldest as bring the store a tenth below its limits."""
-        spans, size, gone = self.spans, self.bytes, []
+    def _enough(self, oldest: list[tuple[bytes]], *, too_large: bool) -> list[tuple[bytes]]:
+        """As many of the oldest as bring the spans a tenth below their limit, or a share of them off the file."""
+        target = self._limits.rows * 0.9
+        if too_large:
+            target = min(target, self.spans * (1 - _SHARE))
+        spans, gone = self.spans, []
         for (trace_id,) in oldest:
-            if spans <= self._limits.rows * 0.9 and size <= self._limits.bytes * 0.9:
+            if spans <= target:
                 break
-            had = self._connection.execute("SELECT spans, bytes FROM traces WHERE trace_id = ?", (trace_id,)).fetchone()
-            spans, size = spans - had[0], size - had[1]
+            (had,) = self._connection.execute("SELECT spans FROM traces WHERE trace_id = ?", (trace_id,)).fetchone()
+            spans -= had
             gone.append((trace_id,))
         return gone
 

@@ -62,14 +62,18 @@ def decode_lineage(body: bytes) -> Decoded:
 class Writer:
     """Owns the store."""
 
-    def __init__(self, file: Path, limits: Limits, stored: Callable[[list[Request]], None] | None = None) -> None:
-        """Opens the store; `stored` is called with every batch that was committed. Raises OSError, sqlite3.Error."""
+    #: Called with every batch that was committed.
+    stored: Callable[[list[Request]], None] | None = None
+
+    def __init__(self, file: Path, limits: Limits) -> None:
+        """Opens the store; raises OSError, sqlite3.Error."""
         self._store = Store(file, limits)
         self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._waiting = 0
         self._lock = threading.Lock()
-        self._stored = stored
         self._lost: dict[str, tuple[int, str]] = {}
+        #: Why the store refuses at the moment; empty while it does not.
+        self.refusing = ""
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -83,10 +87,13 @@ class Writer:
         return request.answer
 
     def lose(self, kind: str, count: int, reason: str) -> None:
-        """Count what was lost elsewhere, to be stored with the next batch."""
+        """Count what was lost elsewhere, to be stored soon."""
         with self._lock:
+            first = not self._lost
             before = self._lost.get(kind, (0, ""))[0]
             self._lost[kind] = (before + count, reason)
+        if first:
+            self._queue.put(Request("traces", b"", as_json=False))  # an empty batch, which stores it
 
     def close(self) -> None:
         """Store what is queued, then close the store."""
@@ -125,17 +132,24 @@ class Writer:
                 self.lose("bad requests", 1, str(error))
                 request.answer.set_exception(error)
         try:
-            self._store.add([decoded for _, decoded in good])
+            if any(request.body for request, _ in good):
+                self._store.add([decoded for _, decoded in good])
             self._count_lost()
         except sqlite3.Error as error:
-            log.error("nothing is stored: %s", error)
+            if not self.refusing:
+                log.error("nothing is stored until this is mended: %s", error)
+            self.refusing = str(error)
             for request, _ in good:
                 request.answer.set_exception(BusyError(f"the store refuses: {error}"))
             return
+        if self.refusing:
+            log.warning("storing again")
+            self.lose("times that nothing was stored", 1, self.refusing)
+            self.refusing = ""
         for request, decoded in good:
             request.answer.set_result(decoded)
-        if self._stored is not None:
-            self._stored([request for request, _ in good])
+        if self.stored is not None:
+            self.stored([request for request, _ in good if request.body])
         try:
             self._store.sweep()
         except sqlite3.Error:
@@ -143,6 +157,11 @@ class Writer:
 
     def _count_lost(self) -> None:
         with self._lock:
-            lost, self._lost = self._lost, {}
+            lost = dict(self._lost)
         for kind, (count, reason) in lost.items():
             self._store.gap(kind, count, reason)
+        with self._lock:
+            for kind, (count, _) in lost.items():
+                left, reason = self._lost.pop(kind)
+                if left > count:
+                    self._lost[kind] = (left - count, reason)

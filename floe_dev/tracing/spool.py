@@ -1,19 +1,24 @@
 """The spool: finished records become files that the receiver collects; never an error, never a wait.
 
-One file holds JSON lines `{"kind": "traces" | "logs" | "lineage", "body": …}`, the first two in OTLP's JSON. A file is
-written under a name that is not collected and renamed when it is whole.
+One file holds JSON lines `{"kind": "traces" | "logs" | "lineage" | "gap", "body": …}`, the first two in OTLP's JSON. A
+file is written under a name that is not collected and renamed when it is whole. A gap says how many records were lost
+since the file before.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
+import logging
 import os
 import re
 import threading
 import time
 from pathlib import Path
 from typing import Any
+
+log = logging.getLogger("floe.telemetry")
 
 #: Names the spool's folder; where it is unset, nothing is recorded.
 VARIABLE = "FLOE_TELEMETRY_SPOOL"
@@ -48,8 +53,10 @@ class Spool:
         self._hidden = secret_values()
         self._traces = os.environ.get(TRACES_VARIABLE) != "off"
         self._events = os.environ.get(LINEAGE_VARIABLE) != "off"
-        #: Records lost because the folder could not be written.
+        #: Records lost because the folder could not be written, and of these, how many nobody was told of.
         self.dropped = 0
+        self._untold = 0
+        self._why = ""
 
     def span(self, record: dict[str, Any]) -> None:
         """One finished span in OTLP's JSON."""
@@ -86,7 +93,10 @@ class Spool:
             lines.append({"kind": "logs", "body": {"resourceLogs": [group]}})
         lines += [{"kind": "lineage", "body": event} for event in lineage]
         if lines:
-            self._write("".join(json.dumps(line, default=str) + "\n" for line in lines), len(spans) + len(logs))
+            if self._untold:
+                lines.append({"kind": "gap", "body": {"count": self._untold, "reason": self._why}})
+            text = "".join(json.dumps(line, default=str) + "\n" for line in lines)
+            self._write(text, len(spans) + len(logs) + len(lineage))
 
     def _add(self, held: list[dict[str, Any]], record: dict[str, Any]) -> None:
         with self._lock:
@@ -109,15 +119,26 @@ class Spool:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if sum(1 for _ in os.scandir(self._folder)) > MAX_FILES:
-                self.dropped += records
+                self._lost(records, f"{MAX_FILES} files wait and nobody collects them")
                 return
             unfinished = self._folder / f"{name}.part"
             with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(text)
             unfinished.rename(self._folder / (name + SUFFIX))
-        except OSError:
+            self._untold = 0
+        except OSError as error:
             # The disk is full or the project is gone: telemetry stops, the work goes on.
-            self.dropped += records
+            with contextlib.suppress(OSError):
+                (self._folder / f"{name}.part").unlink()
+            self._lost(records, error.strerror or str(error))
+
+    def _lost(self, records: int, why: str) -> None:
+        """Count what is dropped and say so, the first time in the process's own log."""
+        if not self.dropped:
+            log.warning("telemetry is dropped, the work goes on: %s", why)
+        self.dropped += records
+        self._untold += records
+        self._why = why
 
 
 def attributes(values: Attributes) -> list[dict[str, Any]]:

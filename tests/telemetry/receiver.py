@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +60,21 @@ class RunningReceiver:
         self.process.wait()
 
 
-def start(root: Path, *options: str, **environment: str) -> RunningReceiver:
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for the condition; what never comes fails the test."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
+def start(root: Path, *options: str, first: str = "", **environment: str) -> RunningReceiver:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
         [
+            *(("bash", "-c", f'{first}; exec "$@"', "bash") if first else ()),
             *(sys.executable, "-m", "floe_dev.telemetry", "--port", str(port), "--instance", "tests"),
             *("--folder", str(Layout(root).telemetry_dir), *options),
         ],
@@ -83,8 +92,8 @@ def start(root: Path, *options: str, **environment: str) -> RunningReceiver:
 
 
 @contextlib.contextmanager
-def receiver(root: Path, *options: str, **environment: str) -> Iterator[RunningReceiver]:
-    running = start(root, *options, **environment)
+def receiver(root: Path, *options: str, first: str = "", **environment: str) -> Iterator[RunningReceiver]:
+    running = start(root, *options, first=first, **environment)
     try:
         yield running
     finally:

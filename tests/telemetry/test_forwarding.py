@@ -6,12 +6,22 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from floe_dev.telemetry.forward import LINEAGE_KEY, LINEAGE_URL, OTLP_ENDPOINT, OTLP_HEADERS
-from floe_dev.telemetry.service import receiver_environment
-from tests.telemetry.receiver import JSON, TOKEN, receiver, spans
+import psutil
+import pytest
+
+from floe_dev.model.layout import Layout
+from floe_dev.telemetry.forward import (
+    LINEAGE_KEY,
+    LINEAGE_URL,
+    MAX_WAITING_BYTES,
+    OTLP_ENDPOINT,
+    OTLP_HEADERS,
+    targets,
+)
+from floe_dev.telemetry.service import receiver_environment, sender_environment
+from tests.telemetry.receiver import JSON, TOKEN, receiver, spans, until
 
 EVENT = {
     "eventType": "COMPLETE",
@@ -23,13 +33,6 @@ EVENT = {
     "inputs": [{"namespace": "x", "name": "silver.a"}],
     "outputs": [{"namespace": "x", "name": "gold.b"}],
 }
-
-
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
 
 
 def test_everything_reaches_the_users_own_collector_as_well(tmp_path: Path) -> None:
@@ -75,3 +78,39 @@ def test_platform_yaml_names_targets_and_the_users_variables_go_before_them() ->
         TOKEN, 4318, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://mine"}, otlp_endpoint="http://tempo"
     )
     assert mine[OTLP_ENDPOINT] == "http://mine"
+
+
+def test_each_signal_may_have_a_place_of_its_own_and_grpc_is_refused() -> None:
+    mine = {
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://tempo:4318/v1/traces",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20x,a=b",
+    }
+    found = targets(receiver_environment(TOKEN, 4318, mine))
+    assert {kind: target.url for kind, target in found.items()} == {"traces": "http://tempo:4318/v1/traces"}
+    assert found["traces"].headers == {"authorization": "Bearer x", "a": "b"}
+    grpc = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://tempo:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    assert targets(receiver_environment(TOKEN, 4318, grpc)) == {}
+
+
+def test_a_place_of_ones_own_for_a_signal_does_not_lead_past_the_receiver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://tempo:4318/v1/traces")
+    found = sender_environment(Layout(Path("/p")), 4318, TOKEN)
+    assert found["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] == "http://127.0.0.1:4318/v1/traces"
+
+
+def test_what_waits_for_a_target_is_bounded_and_what_is_dropped_is_counted_and_said(tmp_path: Path) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()  # takes connections and never answers
+        target = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with receiver(tmp_path, **{OTLP_ENDPOINT: target}) as running:
+            before = psutil.Process(running.process.pid).memory_info().rss
+            for _ in range(150):
+                request = spans(os.urandom(16), 10)
+                request.resource_spans[0].scope_spans[0].spans[0].attributes.add(
+                    key="x"
+                ).value.string_value = os.urandom(450_000).hex()
+                assert running.post("/v1/traces", request.SerializeToString())[0] == 200
+            until(lambda: "requests not forwarded" in {gap.kind for gap in running.reader.gaps()})
+            grown = psutil.Process(running.process.pid).memory_info().rss - before
+            assert grown < MAX_WAITING_BYTES + 90_000_000  # 135 MB were sent; a store's cache and a request in hand

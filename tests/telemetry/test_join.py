@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from floe_dev.model.lineage import Links
+from floe_dev.model.lineage import Links, SnapshotLink
 from floe_dev.model.traces import SpanStatus, Trace
 from floe_dev.session import Session
 from tests.cli.helpers import floe
 from tests.telemetry.openlineage_schema import validate
 from tests.telemetry.project import make_project
+from tests.telemetry.receiver import until
 
 #: The jobs of the first run and what each of them makes.
 _MADE = {"bronze/numbers": "bronze.numbers", "model.shop.totals": "silver.totals", "gold/summary": "gold.summary"}
@@ -130,14 +131,26 @@ def test_from_each_of_the_four_the_other_three_are_found(session: Session, run: 
         assert all(not each.inferred for each in links.snapshots), start
 
 
-def test_a_snapshot_of_somebody_else_is_given_to_the_run_by_its_time(session: Session, run: Links) -> None:
+def test_of_a_snapshot_of_somebody_else_the_catalog_knows_whose_it_is(session: Session, run: Links) -> None:
     import pyarrow as pa
 
     table = session.catalog().load_table("silver.totals")
     table.append(pa.table({"name": ["x"], "total": pa.array([1], pa.int64())}).cast(table.schema().as_arrow()))
-    newest, stamped = session.join().history(session.table("silver.totals"))[:2]
+
+    def history() -> list[SnapshotLink]:
+        return session.join().history(session.table("silver.totals"))
+
+    until(lambda: history()[0].principal is not None)
+    newest, stamped = history()[:2]
     assert newest.number == 2
     assert newest.run_id is None  # no run went on then, and nothing is made up
+    # The catalog's own span of the commit: whose it was, in a trace of its own.
+    assert newest.principal == "floe"
+    assert newest.trace_id is not None
+    trace = session.telemetry().trace(newest.trace_id)
+    assert trace is not None
+    assert [span.name for span in trace.spans] == ["commit silver.totals"]
+    assert not newest.inferred
     assert stamped.run_id == run.runs[0].run_id
 
 
@@ -182,6 +195,19 @@ def test_commands_print_what_the_join_knows(session: Session, run: Links, trace:
     history = answer("history", "silver/totals")["snapshots"]
     assert history[-1]["trace_id"] == trace_id
     assert answer("history", str(history[-1]["snapshot_id"]))["runs"][0]["run_id"] == run_id
+    # The foreign append of the test above: one row by the key that dbt's unique test names.
+    differ = answer("history", "silver.totals", "--diff", "1", "2")["rowDiff"]
+    assert differ == {
+        "key": ["name"],
+        "added": 1,
+        "removed": 0,
+        "changed": 0,
+        "rows": [{"kind": "added", "key": {"name": "x"}, "before": {}, "after": {"total": 1}}],
+    }
+    changed = answer("history", "silver.totals", "--diff", "2", "1", "--key", "total")
+    assert changed["rowDiff"]["removed"] + changed["rowDiff"]["changed"] == 1
+    wrong = floe("history", "silver.totals", "--diff", "1", "2", "--key", "nothing", cwd=session.root)
+    assert "FLOE7104" in wrong.stderr
     blamed = answer("blame", "silver.totals", "--key", "name=a")["columns"]
     assert {column["snapshot"]["run_id"] for column in blamed} == {run_id}
     text = floe("traces", trace_id[:8], cwd=session.root).stdout

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import http.client
 import json
 import os
+import resource
+import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from floe_dev.errors import Code, FloeError
 from floe_dev.telemetry.query import TraceFilter
-from tests.telemetry.receiver import JSON, RunningReceiver, receiver, spans
+from tests.telemetry.receiver import JSON, TOKEN, RunningReceiver, receiver, spans, until
 
 
 def test_a_trace_in_protobuf_is_read_back_whole(running: RunningReceiver) -> None:
@@ -212,26 +217,111 @@ def test_filters_and_ambiguous_ids(running: RunningReceiver) -> None:
     assert error.value.code is Code.TRACE_AMBIGUOUS
 
 
-def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
-    acknowledged = []
-    with receiver(tmp_path) as running:
-        for _ in range(200):
+def test_what_was_acknowledged_survives_kill_9_under_load(tmp_path: Path) -> None:
+    acknowledged: list[str] = []
+    refused = threading.Event()
+
+    def send(running: RunningReceiver) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+        headers = {"content-type": "application/x-protobuf", "authorization": f"Bearer {TOKEN}"}
+        while True:
             trace_id = os.urandom(16)
-            if running.post("/v1/traces", spans(trace_id, 20).SerializeToString())[0] == 200:
+            try:
+                connection.request("POST", "/v1/traces", spans(trace_id, 20).SerializeToString(), headers)
+                answer = connection.getresponse()
+                answer.read()
+            except (OSError, http.client.HTTPException):
+                refused.set()  # killed in the middle of this one: it may be there or not
+                return
+            if answer.status == 200:
                 acknowledged.append(trace_id.hex())
+
+    with receiver(tmp_path) as running:
+        senders = [threading.Thread(target=send, args=(running,)) for _ in range(8)]
+        for sender in senders:
+            sender.start()
+        until(lambda: len(acknowledged) > 400, 60)
         running.kill()
+        for sender in senders:
+            sender.join(20)
+    assert refused.is_set()
     with receiver(tmp_path) as again:
         assert again.post("/v1/traces", spans(os.urandom(16)).SerializeToString())[0] == 200
-        for known in acknowledged:
+        stored = {trace.trace_id: trace.spans for trace in again.reader.traces(TraceFilter(limit=1_000_000))}
+        assert [stored.get(known) for known in acknowledged] == [20] * len(acknowledged)
+        for known in acknowledged[-20:]:
             trace = again.reader.trace(known)
             assert trace is not None
             assert len(trace.spans) == 20
 
 
+def test_a_full_disk_stops_telemetry_which_says_so_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    trace_id = os.urandom(16)
+    # The largest file that the process may write, in KiB: as a disk that is full.
+    with receiver(tmp_path, first="ulimit -S -f 700") as running:
+        statuses = [running.post("/v1/traces", spans(os.urandom(16), 500).SerializeToString())[0] for _ in range(60)]
+        assert statuses[0] == 200
+        assert statuses[-1] == 503
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+        connection.request("GET", "/health")
+        health = json.loads(connection.getresponse().read())
+        connection.close()
+        assert health["storing"] is False
+        assert health["why"]
+        resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        assert running.post("/v1/traces", spans(trace_id, 5).SerializeToString())[0] == 200
+        trace = running.reader.trace(trace_id.hex())
+        assert trace is not None
+        assert len(trace.spans) == 5
+        until(lambda: "times that nothing was stored" in {gap.kind for gap in running.reader.gaps()})
+
+
+def test_limits_of_bytes_and_days_hold_for_everything(tmp_path: Path) -> None:
+    limit = 3_000_000
+    with receiver(tmp_path, "--max-bytes", str(limit)) as running:
+        for number in range(40):
+            logs = ExportLogsServiceRequest()
+            record = logs.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=number + 1)
+            record.body.string_value = os.urandom(100_000).hex()
+            assert running.post("/v1/logs", logs.SerializeToString())[0] == 200
+            assert running.post("/v1/traces", spans(os.urandom(16), 20).SerializeToString())[0] == 200
+        newest = os.urandom(16)
+        assert running.post("/v1/traces", spans(newest, 3).SerializeToString())[0] == 200
+        until(lambda: _used(tmp_path) <= limit)
+        assert running.reader.trace(newest.hex()) is not None
+    with receiver(tmp_path, "--max-days", "0.00001") as running:
+        time.sleep(1)  # longer than that
+        assert running.post("/v1/traces", spans(os.urandom(16)).SerializeToString())[0] == 200
+        until(lambda: len(running.reader.traces(TraceFilter(limit=1000))) <= 1)
+
+
+def _used(root: Path) -> int:
+    with contextlib.closing(sqlite3.connect(root / ".floe" / "telemetry" / "telemetry.db")) as store:
+        pages, free, size = (
+            store.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+    return int((pages - free) * size)
+
+
+def test_what_is_odd_is_counted(tmp_path: Path) -> None:
+    with receiver(tmp_path) as running:
+        request = spans(os.urandom(16), 3)
+        for span in request.resource_spans[0].scope_spans[0].spans:
+            span.start_time_unix_nano, span.end_time_unix_nano = 4 * 10**18, 4 * 10**18 + 1  # the year 2096
+        for _ in range(2):
+            assert running.post("/v1/traces", request.SerializeToString())[0] == 200
+        assert running.post("/v1/traces", b"", "text/plain")[0] == 415
+        assert running.post("/v1/traces", b"\xff\xff")[0] == 400
+        wanted = {"clocks that are off": 6, "repeated spans": 3, "refused requests": 1, "bad requests": 1}
+        until(lambda: {gap.kind: gap.count for gap in running.reader.gaps()} == wanted)
+
+
 def test_the_oldest_traces_go_whole(tmp_path: Path) -> None:
     with receiver(tmp_path, "--max-spans", "100") as running:
         for number in range(30):
-            running.post("/v1/traces", spans(number.to_bytes(16, "little") or b"x", 10).SerializeToString())
+            running.post("/v1/traces", spans(number.to_bytes(16, "little"), 10).SerializeToString())
+        # An answer is sent before the broom comes.
+        until(lambda: sum(trace.spans for trace in running.reader.traces(TraceFilter(limit=1000))) <= 100)
         kept = running.reader.traces(TraceFilter(limit=1000))
         assert 0 < sum(trace.spans for trace in kept) <= 100
         assert {trace.spans for trace in kept} == {10}

@@ -1,4 +1,4 @@
-"""Snapshots that carry no stamp, expired ones and compactions: what is known, what is concluded, what is not made up."""
+"""Snapshots without a stamp, expired ones, compactions: what is known, what is concluded, what is not made up."""
 
 from __future__ import annotations
 
