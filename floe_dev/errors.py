@@ -248,8 +248,15 @@ class Code(Enum):
     IMAGE_NOT_BUILT = Kind(
         2306,
         "an image could not be built",
-        "Images whose published ones are gone are compiled from source; the tools for it have to be on this machine.",
+        "Floe's own images are made from what package registries have, got with this machine's apt, and uv or pip.",
         ExitCode.MACHINE,
+    )
+    DATABASE_REFUSED = Kind(
+        2307,
+        "the stack's database refused",
+        "The database for Dagster's runs could not be made; PostgreSQL's log says more. Data of an earlier stack whose "
+        "password is lost with `.floe/secrets.json` cannot be opened any more: `floe down --volumes` begins anew.",
+        ExitCode.SERVICE_FAILED,
     )
     IMAGE_ARCHITECTURE = Kind(
         2321,

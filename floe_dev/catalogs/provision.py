@@ -61,10 +61,26 @@ class ProvisionReport:
         return f"created {len(self.created)}: {', '.join(self.created)}"
 
 
+@dataclass(frozen=True)
+class ObjectStorage:
+    """An S3 store: its URL for clients on this machine, and for the catalog server, which may be in a network."""
+
+    endpoint: str
+    internal: str
+    region: str
+
+
 def provision(
-    root: CatalogConnection, *, location: str, namespaces: tuple[str, ...], layout: Layout
+    root: CatalogConnection,
+    *,
+    location: str,
+    namespaces: tuple[str, ...],
+    layout: Layout,
+    objects: ObjectStorage | None = None,
 ) -> ProvisionReport:
     """Make catalog `root.warehouse` at `location` with its principals, roles, grants and namespaces.
+
+    `objects` is where an `s3://` location's objects are; a catalog that knows another place of them is told this one.
 
     `root` is the connection with the root credential. New principals' credentials are stored in the project's secrets
     as soon as each is known. Raises FloeError 3001 (unreachable), 3002 (refused), 3003 (another location).
@@ -72,7 +88,7 @@ def provision(
     report = ProvisionReport()
     token = fetch_token(root)
     api = _management(root, token)
-    _Provisioner(api, root, layout, report).run(location)
+    _Provisioner(api, root, layout, report).run(location, objects)
     _namespaces(root, namespaces, report, layout)
     return report
 
@@ -126,13 +142,11 @@ class _Provisioner:
         self._layout = layout
         self._report = report
 
-    def run(self, location: str) -> None:
+    def run(self, location: str, objects: ObjectStorage | None) -> None:
         from apache_polaris.sdk.management import models
 
         warehouse = self._root.warehouse
-        # The SDK's storage models are one class for every kind of store, told apart by storageType.
-        kind = "S3" if location.startswith("s3://") else "FILE"
-        storage = models.FileStorageConfigInfo(storageType=kind, allowedLocations=[location])
+        storage = _storage(location, objects)
         catalog = models.PolarisCatalog(
             type="INTERNAL",
             name=warehouse,
@@ -144,7 +158,7 @@ class _Provisioner:
         self._create(
             f"catalog {warehouse}", lambda: self._api.create_catalog(models.CreateCatalogRequest(catalog=catalog))
         )
-        self._check_location(location)
+        self._settle(location, storage)
         for principal, (principal_role, catalog_role, privileges) in ROLES.items():
             self._principal(principal)
             role = models.PrincipalRole(name=principal_role)
@@ -208,7 +222,10 @@ class _Provisioner:
             return False
         return True
 
-    def _check_location(self, location: str) -> None:
+    def _settle(self, location: str, storage: Any) -> None:
+        """The catalog lies where it should, or error 3003; where its store answers may have changed, and is updated."""
+        from apache_polaris.sdk.management import models
+
         catalog = self._call("the catalog", lambda: self._api.get_catalog(self._root.warehouse))
         base = str(catalog.properties.default_base_location).rstrip("/")
         if base != location.rstrip("/"):
@@ -218,6 +235,18 @@ class _Provisioner:
                 why=f"this project's warehouse is {location}: the project was moved or copied with its .floe folder",
                 fix="move the project back, or `floe reset` to begin anew here",
             )
+        if storage.storage_type != "S3":
+            return
+        known = catalog.storage_config_info.to_dict()
+        if all(known.get(key) == value for key, value in storage.to_dict().items()):
+            return
+        change = models.UpdateCatalogRequest(
+            currentEntityVersion=catalog.entity_version,
+            properties=catalog.properties.to_dict(),
+            storageConfigInfo=storage,
+        )
+        self._call("the catalog's storage", lambda: self._api.update_catalog(self._root.warehouse, change))
+        self._report.created.append("storage configuration")
 
     def _create(self, what: str, call: Callable[[], Any]) -> Any:
         """The answer of a create; None where it was there already (409)."""
@@ -240,6 +269,21 @@ class _Provisioner:
             return call()
         except ApiException as error:
             raise _refused(self._root, what, error.status, error.body) from None
+
+
+def _storage(location: str, objects: ObjectStorage | None) -> Any:
+    from apache_polaris.sdk.management import models
+
+    if objects is None:
+        return models.FileStorageConfigInfo(storageType="FILE", allowedLocations=[location])
+    return models.AwsStorageConfigInfo(
+        storageType="S3",
+        allowedLocations=[location],
+        endpoint=objects.endpoint,
+        endpointInternal=objects.internal,
+        pathStyleAccess=True,
+        region=objects.region,
+    )
 
 
 def _namespaces(root: CatalogConnection, namespaces: tuple[str, ...], report: ProvisionReport, layout: Layout) -> None:

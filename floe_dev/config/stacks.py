@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class StackExtension(Model):
     )
     catalog: str | None = Field(default=None, description="The service that answers the catalog API.")
     object_store: str | None = Field(default=None, description="The service that keeps the tables' objects.")
+    database: str | None = Field(default=None, description="The PostgreSQL that also keeps Dagster's runs and events.")
     provision: bool = Field(default=False, description="Create catalog, namespaces, principals and grants.")
 
 
@@ -80,12 +82,15 @@ def stack_files(project_root: Path | None) -> dict[str, Path]:
     return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
 
 
-def load_stack(name: str, project_root: Path | None = None) -> Stack:
-    """The stack called `name`, or in the file of that path; raises FloeError 1205 and those of reading YAML."""
-    return _load(name, project_root, ())
+def load_stack(name: str, project_root: Path | None = None, images: Mapping[str, str] | None = None) -> Stack:
+    """The stack called `name`, or in the file of that path; `images` replaces images by service.
+
+    Raises FloeError 1205 and those of reading YAML.
+    """
+    return _load(name, project_root, images or {}, ())
 
 
-def _load(name: str, project_root: Path | None, extending: tuple[str, ...]) -> Stack:
+def _load(name: str, project_root: Path | None, images: Mapping[str, str], extending: tuple[str, ...]) -> Stack:
     file = _find(name, project_root)
     source = read_yaml(file)
     parsed = validate(StackFile, source)
@@ -100,8 +105,8 @@ def _load(name: str, project_root: Path | None, extending: tuple[str, ...]) -> S
                 fix="take one `extends` out",
                 where=source.where(("x-floe", "extends")),
             )
-        base = _load(extension.extends, project_root, (*extending, name))
-    own = {key: _service(key, service, parsed, source) for key, service in parsed.services.items()}
+        base = _load(extension.extends, project_root, images, (*extending, name))
+    own = {key: _service(key, service, parsed, source, images) for key, service in parsed.services.items()}
     services = {service.name: service for service in base.services} | own
     for key, service in own.items():
         for needed in service.depends_on:
@@ -118,6 +123,7 @@ def _load(name: str, project_root: Path | None, extending: tuple[str, ...]) -> S
         description=extension.description or base.description,
         catalog_service=extension.catalog or base.catalog_service,
         object_store_service=extension.object_store or base.object_store_service,
+        database_service=extension.database or base.database_service,
         provision=extension.provision or base.provision,
         services=tuple(services.values()),
     )
@@ -137,7 +143,9 @@ def _find(name: str, project_root: Path | None) -> Path:
     return file
 
 
-def _service(name: str, service: ServiceFile, parsed: StackFile, source: YamlSource) -> Service:
+def _service(
+    name: str, service: ServiceFile, parsed: StackFile, source: YamlSource, images: Mapping[str, str]
+) -> Service:
     extension = service.x_floe
     driver = extension.driver or (DriverKind.DOCKER if service.image is not None else DriverKind.PROCESS)
     if (driver is DriverKind.DOCKER) != (service.image is not None):
@@ -158,7 +166,7 @@ def _service(name: str, service: ServiceFile, parsed: StackFile, source: YamlSou
     return Service(
         name=name,
         driver=driver,
-        image=_image(name, service, source),
+        image=_image(name, service, source, images),
         entrypoint=compose.words(service.entrypoint),
         command=compose.words(service.command),
         environment=compose.variables(service.environment),
@@ -205,11 +213,11 @@ def _mounts(
     return named, tuple(binds)
 
 
-def _image(name: str, service: ServiceFile, source: YamlSource) -> str | None:
-    """The image, or the one that the variable `FLOE_IMAGE_<SERVICE>` puts in its place."""
+def _image(name: str, service: ServiceFile, source: YamlSource, images: Mapping[str, str]) -> str | None:
+    """The image, or the one that the variable `FLOE_IMAGE_<SERVICE>`, or else `images`, puts in its place."""
     if service.image is None:
         return None
-    override = os.environ.get(f"FLOE_IMAGE_{name.upper().replace('-', '_')}")
+    override = os.environ.get(f"FLOE_IMAGE_{name.upper().replace('-', '_')}") or images.get(name)
     if override:
         return override
     try:

@@ -140,6 +140,10 @@ class FloeSpec(Model):
     governance: dict[str, Any] = Field(default_factory=dict, description="Free-form; passed on as it is.")
     observability: Observability = Field(default=Observability(), description="What the project emits.")
     orchestration: Orchestration = Field(default=Orchestration(), description="Assets, jobs, schedules and sensors.")
+    images: dict[str, str] = Field(
+        default_factory=dict,
+        description="Images in place of the stack's, by service; FLOE_IMAGE_<SERVICE> counts first.",
+    )
     service_account: str | None = Field(default=None, description="Account that runs the project in production.")
     principal_role: str | None = Field(
         default=None, description="The catalog's principal role of the project in production."

@@ -63,7 +63,8 @@ class Bind(Model):
 class Service(Model):
     """One declared service.
 
-    In `command` and `environment`, `{python}`, `{port}`, `{root}`, `{state}` and `{port:NAME}` are filled in at start.
+    In `command` and `environment`, `{python}`, `{port}`, `{root}`, `{state}` and `{port:NAME}` are filled in at start,
+    and the stack's secrets as `${NAME}`.
     """
 
     name: str
@@ -121,5 +122,7 @@ class Stack(Model):
     catalog_service: str | None = None
     #: The service that keeps the objects (MinIO); None where tables are files on this machine.
     object_store_service: str | None = None
+    #: The PostgreSQL that keeps Dagster's runs and events; None where they are in SQLite.
+    database_service: str | None = None
     #: Whether floe creates catalog, namespaces, principals and grants.
     provision: bool = False

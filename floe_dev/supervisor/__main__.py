@@ -25,7 +25,8 @@ def main() -> int:
     from floe_dev.supervisor.daemon import Daemon, Wishes
 
     def assemble(layout: Layout, stack: str, instance: str) -> Assembly:
-        return Assembly(load_project(layout.root), load_stack(stack, layout.root), layout, instance, {})
+        project = load_project(layout.root)
+        return Assembly(project, load_stack(stack, layout.root, project.spec.images), layout, instance, {})
 
     async def run() -> int:
         return await Daemon(booted, Wishes.of(json.loads(sys.argv[2])), assemble).run()

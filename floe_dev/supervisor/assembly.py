@@ -22,9 +22,10 @@ from floe_dev.drivers.ports import LOOPBACK
 from floe_dev.model.connection import CatalogConnection
 from floe_dev.model.layout import Layout
 from floe_dev.model.project import Project
-from floe_dev.model.stack import Service, Stack
+from floe_dev.model.stack import DriverKind, Service, Stack
 from floe_dev.orchestrators.dagster import manifest, storage
 from floe_dev.orchestrators.dagster import services as dagster
+from floe_dev.storage.postgresql import DatabaseAccess
 from floe_dev.supervisor import provisioning
 from floe_dev.supervisor.child import run_in_child
 from floe_dev.supervisor.paths import socket_path
@@ -93,7 +94,10 @@ class Assembly:
         return environment
 
     def service_environment(self, service: Service) -> dict[str, str]:
-        """What only this service is told: root's credential and the signing key go to the catalog alone."""
+        """What only this service is told: root's credential and the signing key go to the catalog alone.
+
+        For a container it is what its file's variables stand for; the file says which of them it gets.
+        """
         if service.name == telemetry.NAME:
             token = load_or_create_secrets(self.layout).telemetry_token.get_secret_value()
             platform = self.project.platform.observability
@@ -103,21 +107,23 @@ class Assembly:
                 otlp_endpoint=platform.otlp_endpoint,
                 lineage_endpoint=platform.lineage_endpoint,
             )
-        if service.name == self.stack.object_store_service:
-            keys = provisioning.store_keys(self.layout, provisioning.STORE_ROOT)
-            return {"MINIO_ROOT_USER": keys.access_key, "MINIO_ROOT_PASSWORD": keys.secret_key}
+        secrets = load_or_create_secrets(self.layout)
+        if service.driver is DriverKind.DOCKER:
+            return {
+                **os.environ,
+                "FLOE_INSTANCE": self.instance,
+                "FLOE_ROOT_SECRET": secrets.root.client_secret.get_secret_value(),
+                "FLOE_SIGNING_KEY": secrets.signing_key.get_secret_value(),
+                "FLOE_STORE_ROOT_SECRET": provisioning.store_keys(self.layout, provisioning.STORE_ROOT).secret_key,
+                "FLOE_STORE_SECRET": provisioning.store_keys(self.layout, provisioning.STORE_USER).secret_key,
+                "FLOE_DATABASE_PASSWORD": provisioning.store_keys(self.layout, provisioning.DATABASE_ROOT).secret_key,
+            }
         if service.name != self.stack.catalog_service:
             return {}
-        secrets = load_or_create_secrets(self.layout)
         root = secrets.root
-        store = {}
-        if self.stack.object_store_service is not None:
-            keys = provisioning.store_keys(self.layout, provisioning.STORE_USER)
-            store = {"AWS_ACCESS_KEY_ID": keys.access_key, "AWS_SECRET_ACCESS_KEY": keys.secret_key}
         return {
             "POLARIS_BOOTSTRAP_CREDENTIALS": f"POLARIS,{root.client_id},{root.client_secret.get_secret_value()}",
             "FLOE_CATALOG_SIGNING_KEY": secrets.signing_key.get_secret_value(),
-            **store,
         }
 
     def plan(self, fork: Callable[[], ForkClient | None]) -> Plan:
@@ -137,7 +143,11 @@ class Assembly:
             needs_credential = ("provision",)
         steps.append(Step("readiness", partial(self._readiness, fork), needs_credential))
         steps.append(Step("manifest", partial(self._manifest, fork), needs_credential))
-        steps.append(Step("storage", partial(self._storage, fork), ("prepare",)))
+        database: tuple[str, ...] = ()
+        if self.stack.database_service is not None:
+            steps.append(Step("database", self._database, (self.stack.database_service,)))
+            database = ("database",)
+        steps.append(Step("storage", partial(self._storage, fork), ("prepare", *database)))
         # The web server launches the runs in its own environment, so it starts with the principal's credential in it.
         orchestrator = dagster.dagster_services(
             self.project, code_depends_on=("manifest",), home_depends_on=("storage", *needs_credential)
@@ -148,9 +158,18 @@ class Assembly:
         return Plan(services=(*self.stack.services, *orchestrator, receiver), steps=tuple(steps), urls=self._urls)
 
     async def _storage(self, fork: Callable[[], ForkClient | None]) -> str | None:
-        if await asyncio.to_thread(storage.storage_is_made, self.layout):
+        if await asyncio.to_thread(storage.storage_is_made, self.layout, self._run_database()):
             return "unchanged"
         return await self._child("storage", fork(), after="dagster")
+
+    def _run_database(self) -> DatabaseAccess | None:
+        """Where Dagster keeps its runs and events; None: in SQLite."""
+        service = self.stack.database_service
+        return provisioning.run_database(self.layout, self.ports[service]) if service is not None else None
+
+    async def _database(self) -> str | None:
+        port = self.ports[str(self.stack.database_service)]
+        return await asyncio.to_thread(provisioning.make_run_database, self.layout, port)
 
     def preload(self) -> Sequence[str]:
         """What the fork server imports, in this order."""
@@ -223,7 +242,7 @@ class Assembly:
             self.project = load_project(self.layout.root)
         else:
             remove_overlay(self.layout)
-        dagster.prepare_home(self.layout, self.ports)
+        dagster.prepare_home(self.layout, self.ports, self._run_database())
         write_profile(self.project)
 
     async def _assets(self) -> str | None:

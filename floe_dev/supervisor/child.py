@@ -101,8 +101,10 @@ def _manifest(root: Path) -> str:
 
 def _storage(root: Path) -> str:
     from floe_dev.orchestrators.dagster.storage import make_storage
+    from floe_dev.supervisor.provisioning import project_database
 
-    return make_storage(Layout(root))
+    layout = Layout(root)
+    return make_storage(layout, project_database(layout))
 
 
 STEPS: dict[str, Callable[[Path], str]] = {

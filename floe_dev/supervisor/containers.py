@@ -22,8 +22,9 @@ _EXEC_SECONDS = 10.0
 class Containers:
     """Starts the containers of one project; every blocking call to the engine is made in a thread."""
 
-    def __init__(self, layout: Layout, instance: str) -> None:
+    def __init__(self, layout: Layout, instance: str, stack: str) -> None:
         """Nothing is asked of the engine yet; a stack without containers never does."""
+        self._stack = stack
         self.project = project_key(layout.root)
         self._layout = layout
         self._instance = instance
@@ -86,7 +87,8 @@ class Containers:
             command=command,
             environment=environment,
             ports={port: ports[service.port_key(port)] for port in inside},
-            volumes={f"floe-{self.project}-{name}": path for name, path in service.volumes.items()},
+            # The tables of one stack are not those of another.
+            volumes={f"floe-{self.project}-{self._stack}-{name}": path for name, path in service.volumes.items()},
             network=self._network,
             binds=service.binds,
             tmpfs=service.tmpfs,

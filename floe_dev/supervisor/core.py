@@ -46,7 +46,7 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         """The engine is found when the first container is started."""
-        self.containers = Containers(self.layout, self.state.instance)
+        self.containers = Containers(self.layout, self.state.instance, self.state.stack)
 
     async def start(self) -> None:
         """Bring everything up; raises the first FloeError, or 2102 once the shared deadline is over."""

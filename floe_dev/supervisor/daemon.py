@@ -136,7 +136,13 @@ class Daemon:
         except FloeError as error:
             return error
         self._state = (known or StackState(stack=stack)).model_copy(
-            update={"stack": stack, "instance": self._boot.instance, "supervisor_pid": os.getpid()}
+            update={
+                "stack": stack,
+                "instance": self._boot.instance,
+                "supervisor_pid": os.getpid(),
+                # Another stack has tables of its own, and none of them yet.
+                "first_run_done": known is not None and known.first_run_done and known.stack == stack,
+            }
         )
         supervisor = Supervisor(
             layout=self._layout,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from floe_dev.catalogs import provision as provisioner
@@ -10,11 +11,15 @@ from floe_dev.config.credentials import SERVICE_PRINCIPAL, load_or_create_secret
 from floe_dev.config.private import write_private
 from floe_dev.config.project import load_project
 from floe_dev.config.stacks import load_stack
+from floe_dev.drivers.ports import LOOPBACK
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.connection import CatalogConnection, Credential
 from floe_dev.model.layout import Layout
 from floe_dev.model.project import Project
+from floe_dev.model.stack import DriverKind
 from floe_dev.storage.base import StoreCredential
+from floe_dev.storage.minio import REGION
+from floe_dev.storage.postgresql import DatabaseAccess
 from floe_dev.supervisor.state import load_state
 
 #: Where every warehouse of a stack with an object store lies.
@@ -23,6 +28,11 @@ BUCKET = "lakehouse"
 STORE_ROOT = "root"
 #: Whom the catalog works as: everything in the bucket, nothing beside it.
 STORE_USER = "catalog"
+#: PostgreSQL's administrator, as whom the catalog keeps its tables, and the user that Dagster has.
+DATABASE_ROOT = "database"
+DATABASE_USER = "dagster"
+#: The name that the stack files give the administrator; every server has a database `postgres`.
+_ADMINISTRATOR, _ANY_DATABASE = "floe", "postgres"
 
 
 def provision_project(root: Path) -> str:
@@ -32,6 +42,7 @@ def provision_project(root: Path) -> str:
     report = provisioner.provision(
         _connection(project, project.catalog().uri, secrets.root),
         location=_location(project),
+        objects=_objects(project),
         namespaces=project.namespaces(),
         layout=project.layout,
     )
@@ -54,13 +65,24 @@ def is_provisioned(project: Project, uri: str) -> bool:
 
 
 def _wanted(project: Project) -> str:
-    return json.dumps([_location(project), project.catalog().warehouse, project.namespaces(), provisioner.ROLES])
+    objects = _objects(project)
+    place = [_location(project), objects and asdict(objects), project.catalog().warehouse]
+    return json.dumps([*place, project.namespaces(), provisioner.ROLES])
 
 
-def object_store(project: Project) -> str | None:
-    """The service that keeps the tables' objects in the project's stack; None where they are files."""
+def _objects(project: Project) -> provisioner.ObjectStorage | None:
+    """How the catalog reaches the tables' objects in the project's stack; None where they are files."""
     state = load_state(project.layout)
-    return load_stack(state.stack, project.root).object_store_service if state is not None else None
+    stack = load_stack(state.stack, project.root) if state is not None else None
+    if state is None or stack is None or stack.object_store_service is None:
+        return None
+    services = {service.name: service for service in stack.services}
+    store = services[stack.object_store_service]
+    endpoint = f"http://{LOOPBACK}:{state.ports[store.name]}"
+    contained = services[str(stack.catalog_service)].driver is DriverKind.DOCKER
+    # In the project's network the store has its service's name, and the port it listens on itself.
+    internal = f"http://{store.name}:{store.container_port}" if contained else endpoint
+    return provisioner.ObjectStorage(endpoint=endpoint, internal=internal, region=REGION)
 
 
 def make_bucket(layout: Layout, endpoint: str) -> str:
@@ -79,6 +101,40 @@ def make_bucket(layout: Layout, endpoint: str) -> str:
     return f"created {len(made)}: {', '.join(made)}" if made else "unchanged"
 
 
+def run_database(layout: Layout, port: int) -> DatabaseAccess:
+    """Dagster's own database in the stack's PostgreSQL."""
+    secret = store_keys(layout, DATABASE_USER).secret_key
+    return DatabaseAccess(LOOPBACK, port, DATABASE_USER, DATABASE_USER, secret)
+
+
+def project_database(layout: Layout) -> DatabaseAccess | None:
+    """Where Dagster keeps its runs and events in the project's stack; None: in SQLite."""
+    state = load_state(layout)
+    service = load_stack(state.stack, layout.root).database_service if state is not None else None
+    return run_database(layout, state.ports[service]) if state is not None and service is not None else None
+
+
+def make_run_database(layout: Layout, port: int) -> str:
+    """Make Dagster's database and its user; returns what was made. Raises FloeError 2307."""
+    from floe_dev.orchestrators.dagster.storage import forget_storage
+    from floe_dev.storage.postgresql import set_up
+
+    wanted = run_database(layout, port)
+    secret = store_keys(layout, DATABASE_ROOT).secret_key
+    try:
+        made = set_up(DatabaseAccess(LOOPBACK, port, _ANY_DATABASE, _ADMINISTRATOR, secret), wanted)
+    except OSError as error:
+        raise FloeError(
+            Code.DATABASE_REFUSED,
+            "PostgreSQL refused its set-up",
+            why=f"{LOOPBACK}:{port}: {error.strerror or error}",
+            fix="floe logs postgres",
+        ) from error
+    if made:
+        forget_storage(layout, wanted)
+    return f"created database {wanted.name}" if made else "unchanged"
+
+
 def store_keys(layout: Layout, user: str) -> StoreCredential:
     """The generated keys of a user of the object store."""
     known = store_credential(layout, user)
@@ -90,7 +146,7 @@ def _mark(project: Project) -> Path:
 
 
 def _location(project: Project) -> str:
-    if object_store(project) is not None:
+    if _objects(project) is not None:
         return f"s3://{BUCKET}/{project.catalog().warehouse}"
     # Not as_uri(): PyArrow and DuckDB take locations literally, an escaped space would be another folder.
     return f"file://{project.layout.warehouse_dir}/{project.catalog().warehouse}"
@@ -115,7 +171,7 @@ def check_project(root: Path) -> str:
             fix="floe down && floe up",
         )
     connection = _connection(project, project.catalog().uri, credential)
-    if object_store(project) is None:
+    if _objects(project) is None:
         return check_readiness(connection).summary()
     from floe_dev.supervisor.endpoints import SHORT, demand, endpoint_table
 

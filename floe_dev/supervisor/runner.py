@@ -188,10 +188,9 @@ class ServiceRunner:
         }
         given = context.environment(self.service)
         command = [self._filled(part, values, given) for part in self.service.command]
-        environment = {
-            **given,
-            **{key: self._filled(value, values, given) for key, value in self.service.environment.items()},
-        }
+        own = {key: self._filled(value, values, given) for key, value in self.service.environment.items()}
+        # A container gets what its file names, and nothing else of this machine's or of the stack's.
+        environment = own if self.service.driver is DriverKind.DOCKER else {**given, **own}
         self._started = time.time(), time.monotonic()
         self._seen = "not asked yet"
         self._observe(ServiceState.STARTING, started_at=self._started[0], ready_at=None, log=str(self.log), reason=None)

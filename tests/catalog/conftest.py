@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from tests.catalog.server import Principal, Reply, RunningCatalog, catalog_server
+from tests.postgresql import PostgresqlServer, postgresql_server
 
 #: A schema that a create request can carry.
 SCHEMA = {
@@ -53,9 +54,26 @@ class Space:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCatalog]:
-    """One server for all tests of a worker that do not stop it."""
-    with catalog_server(tmp_path_factory.mktemp("catalog")) as running:
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+    """One PostgreSQL for all tests of a worker."""
+    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCatalog]:
+    """One server for all tests of a worker that do not stop it: on SQLite, and as two workers on PostgreSQL."""
+    if request.param == "sqlite":
+        with catalog_server(tmp_path_factory.mktemp("catalog")) as running:
+            yield running
+        return
+    database: PostgresqlServer = request.getfixturevalue("postgresql")
+    with catalog_server(
+        tmp_path_factory.mktemp("catalog"),
+        environment={"PGPASSWORD": database.password},
+        database=database.make_database(),
+        workers=2,
+    ) as running:
         yield running
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -54,12 +55,36 @@ class RunningCatalog:
     url: str
     root: Credential
     instance: str
-    database: Path
+    #: A SQLite file, or `postgresql://…` where the password is in `environment`.
+    where: str
     warehouse: Path
     signing_key: str = field(repr=False)
     process: subprocess.Popen[bytes] = field(repr=False)
     log: Path = field(repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     _tokens: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def database(self) -> Path:
+        """The file of a server with SQLite."""
+        return Path(self.where)
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """What the database itself says; `?` stands for a value."""
+        if self.where.startswith("postgresql://"):
+            import psycopg
+
+            with psycopg.connect(self.where, password=self.environment["PGPASSWORD"]) as connection:
+                return connection.execute(sql.replace("?", "%s").encode(), values).fetchall()
+        with contextlib.closing(sqlite3.connect(self.where)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def sqlalchemy_url(self) -> str:
+        """The database for PyIceberg's own SqlCatalog."""
+        if not self.where.startswith("postgresql://"):
+            return f"sqlite:///{self.where}"
+        user, _, place = self.where.removeprefix("postgresql://").partition("@")
+        return f"postgresql+psycopg://{user}:{self.environment['PGPASSWORD']}@{place}"
 
     @property
     def port(self) -> int:
@@ -199,15 +224,18 @@ def start_catalog(
     root: Credential | None = None,
     signing_key: str | None = None,
     environment: Mapping[str, str] | None = None,
+    database: str | None = None,
+    workers: int = 1,
 ) -> RunningCatalog:
     """Start a server whose state is below `path`; started there before, it goes on with that state."""
     root = root or Credential.model_validate({"client_id": "root", "client_secret": secrets.token_hex(16)})
     signing_key = signing_key or secrets.token_hex(32)
     port, instance = free_port(), secrets.token_hex(4)
     path.mkdir(parents=True, exist_ok=True)
-    database, warehouse, log = path / "catalog.db", (path / "warehouse").resolve(), path / "catalog.log"
+    warehouse, log = (path / "warehouse").resolve(), path / "catalog.log"
+    where = database or str(path / "catalog.db")
     command = [sys.executable, "-m", "floe_dev.catalogs.rest", "--port", str(port)]
-    command += ["--database", str(database), "--warehouse", str(warehouse), "--instance", instance]
+    command += ["--database", where, "--workers", str(workers), "--warehouse", str(warehouse), "--instance", instance]
     credential = f"POLARIS,{root.client_id},{root.client_secret.get_secret_value()}"
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -222,7 +250,9 @@ def start_catalog(
                 **(environment or {}),
             },
         )
-    running = RunningCatalog(f"http://127.0.0.1:{port}", root, instance, database, warehouse, signing_key, process, log)
+    running = RunningCatalog(
+        f"http://127.0.0.1:{port}", root, instance, where, warehouse, signing_key, process, log, environment or {}
+    )
     _wait_ready(running)
     return running
 
@@ -242,9 +272,11 @@ def _wait_ready(running: RunningCatalog) -> None:
 
 
 @contextlib.contextmanager
-def catalog_server(path: Path) -> Iterator[RunningCatalog]:
+def catalog_server(
+    path: Path, *, environment: Mapping[str, str] | None = None, database: str | None = None, workers: int = 1
+) -> Iterator[RunningCatalog]:
     """A server for the length of a block; no traceback may be in its log at the end."""
-    running = start_catalog(path)
+    running = start_catalog(path, environment=environment, database=database, workers=workers)
     try:
         yield running
     finally:

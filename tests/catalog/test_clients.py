@@ -253,7 +253,7 @@ def test_a_plain_sql_catalog_opens_the_same_database(space: Space, catalog: Cata
     catalog.create_namespace("raw")
     catalog.create_namespace(("raw", "eu"), {"owner": "a"})
     catalog.create_table("raw.eu.t", SCHEMA).append(rows(0, 5))
-    plain = SqlCatalog(space.catalog, uri=f"sqlite:///{space.server.database}")
+    plain = SqlCatalog(space.catalog, uri=space.server.sqlalchemy_url())
     assert ("raw",) in plain.list_namespaces()
     assert plain.list_tables("raw.eu") == [("raw", "eu", "t")]
     assert plain.load_namespace_properties("raw.eu")["owner"] == "a"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -156,10 +155,7 @@ def test_transfers_between_tables_never_show_a_half(raw: Space) -> None:
 
     assert set(at_once(transfer)) == {204}
     assert load(raw, "a")["properties"]["v"] == load(raw, "b")["properties"]["v"]
-    with sqlite3.connect(raw.server.database) as database:
-        rows = database.execute(
-            "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ?", (raw.catalog,)
-        ).fetchall()
+    rows = raw.server.rows("SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ?", raw.catalog)
     versions = {Path(location).name.split("-")[0] for (location,) in rows}
     assert len(versions) == 1, "the tables were committed different numbers of times"
 

@@ -24,7 +24,7 @@ SECONDS = 0.6
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
     settings = Settings(
-        database=tmp_path / "catalog.db",
+        database=str(tmp_path / "catalog.db"),
         warehouse=tmp_path / "warehouse",
         instance="here",
         root_client_id="root",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from floe_dev import __version__
 from floe_dev.config.interpolation import interpolate
 from floe_dev.config.stacks import load_stack
 from floe_dev.errors import Code, FloeError
@@ -13,21 +14,44 @@ from floe_dev.model.stack import DriverKind
 from floe_dev.storage.policy import bucket_policy, prefix_policy, split
 
 
-def test_the_minio_stack_has_one_container_and_the_catalog_beside_it() -> None:
-    stack = load_stack("minio")
+@pytest.mark.parametrize(("name", "catalog"), [("lakehouse", "polaris"), ("lakehouse-lite", "catalog")])
+def test_a_docker_stack_has_catalog_store_and_database_in_containers(name: str, catalog: str) -> None:
+    stack = load_stack(name)
     services = {service.name: service for service in stack.services}
-    minio = services[str(stack.object_store_service)]
-    assert minio.driver is DriverKind.DOCKER
-    assert minio.volumes == {"objects": "/data"}
-    assert minio.container_port == 9000
-    assert services[str(stack.catalog_service)].driver is DriverKind.PROCESS
+    assert {service.driver for service in stack.services} == {DriverKind.DOCKER}
+    assert (stack.catalog_service, stack.object_store_service) == (catalog, "minio")
+    assert stack.database_service == "postgres"
+    assert services["minio"].volumes == {"objects": "/data"}
+    assert (services["minio"].port, services["minio"].container_port) == (9000, 9000)
+    assert services[catalog].depends_on == ("postgres",)
+    assert services[catalog].healthcheck[0] == "curl"
     assert stack.provision
 
 
-def test_a_variable_names_another_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_two_docker_stacks_differ_in_the_catalogs_image_alone() -> None:
+    """What the parity test compares is the catalog, so nothing else may be another."""
+    full, lite = ({s.name: s for s in load_stack(name).services} for name in ("lakehouse", "lakehouse-lite"))
+    assert full["minio"] == lite["minio"]
+    assert full["postgres"].image == lite["postgres"].image
+    common, own = dict(full["polaris"].environment), dict(lite["catalog"].environment)
+    own.pop("FLOE_INSTANCE")
+    common.pop("QUARKUS_LOG_FILE_ENABLED")
+    assert {key: value.replace("/polaris", "/catalog") for key, value in common.items()} == own
+
+
+def test_the_catalogs_image_is_of_this_version() -> None:
+    images = {service.name: service.image for service in load_stack("lakehouse-lite").services}
+    assert images["catalog"] == f"floe/catalog:{__version__}"
+
+
+def test_a_variable_names_another_image_and_goes_before_floe_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    def image() -> str | None:
+        services = load_stack("lakehouse", images={"minio": "from-yaml:1"}).services
+        return next(service.image for service in services if service.name == "minio")
+
+    assert image() == "from-yaml:1"
     monkeypatch.setenv("FLOE_IMAGE_MINIO", "mine:1")
-    (image,) = (service.image for service in load_stack("minio").services if service.name == "minio")
-    assert image == "mine:1"
+    assert image() == "mine:1"
 
 
 @pytest.mark.parametrize(
@@ -124,8 +148,8 @@ volumes:
 def test_a_stack_extends_another(tmp_path: Path) -> None:
     (tmp_path / "stacks").mkdir()
     file = tmp_path / "stacks" / "mine.yaml"
-    file.write_text("x-floe: {extends: minio}\nservices: {box: {image: 'a:1', depends_on: [minio]}}\n")
-    base, mine = load_stack("minio"), load_stack("mine", tmp_path)
+    file.write_text("x-floe: {extends: lakehouse-lite}\nservices: {box: {image: 'a:1', depends_on: [minio]}}\n")
+    base, mine = load_stack("lakehouse-lite"), load_stack("mine", tmp_path)
     assert [service.name for service in mine.services] == [*(service.name for service in base.services), "box"]
     assert (mine.catalog_service, mine.object_store_service, mine.provision) == ("catalog", "minio", True)
     file.write_text("x-floe: {extends: mine}\n")

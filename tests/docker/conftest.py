@@ -19,29 +19,29 @@ from tests.cli.conftest import RunningStack
 from tests.cli.helpers import floe
 from tests.cli.tiny import make_tiny
 
-SERVICES = ("minio", "catalog", "dagster-code", "dagster-webserver", "telemetry")
+SERVICES = ("postgres", "minio", "catalog", "dagster-code", "dagster-webserver", "telemetry")
 
 
 @pytest.fixture(scope="session")
 def engine() -> Any:
-    """The engine, with the image that the stack `minio` names."""
+    """The engine, with the images that the stack `lakehouse-lite` names."""
     from docker.errors import ImageNotFound
 
     try:
         client = docker.connect()
     except FloeError as error:
         pytest.skip(f"{error.what}: start one, then `floe images build`")
-    image = minio_image()
-    try:
-        client.images.get(image)
-    except ImageNotFound:
-        pytest.skip(f"no image {image} here: floe images build")
+    for service in load_stack("lakehouse-lite").services:
+        try:
+            client.images.get(service.image)
+        except ImageNotFound:
+            pytest.skip(f"no image {service.image} here: floe images build")
     return client
 
 
 def minio_image() -> str:
     """The image of the stack's object store, whatever the environment puts in its place."""
-    (image,) = (service.image for service in load_stack("minio").services if service.name == "minio")
+    (image,) = (service.image for service in load_stack("lakehouse-lite").services if service.name == "minio")
     assert image is not None
     return image
 
@@ -69,7 +69,7 @@ def base_image(engine: Any) -> str:
     return str(max(tags))
 
 
-def begin(root: Path, stack: str = "minio") -> None:
+def begin(root: Path, stack: str = "lakehouse-lite") -> None:
     """The tiny project at `root`, whose first start takes ports of its own."""
     root.mkdir(parents=True)
     prepare_state_dir(Layout(root))
@@ -86,7 +86,7 @@ def docker_stack(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     running = RunningStack(home / "my shop \u00fc", {"XDG_STATE_HOME": str(home / "state")})
     begin(running.root)
     try:
-        up = running.floe("up", "--stack", "minio", timeout=400)
+        up = running.floe("up", "--stack", "lakehouse-lite", timeout=400)
         assert up.returncode == 0, up.stdout + up.stderr
         yield running
     finally:

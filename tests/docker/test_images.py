@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
-from floe_dev.drivers import docker, images
+from floe_dev.drivers import docker
 from floe_dev.drivers.docker import ContainerSpec
+from floe_dev.drivers.images import store
+from floe_dev.drivers.images.build import build_all
+from floe_dev.drivers.images.recipes import RECIPES, Recipe
 from floe_dev.errors import Code, FloeError
 from tests.cli.helpers import floe
 from tests.docker.conftest import minio_image
@@ -36,11 +39,11 @@ def small(engine: Any) -> Iterator[str]:
 
 def test_a_saved_image_can_be_loaded_where_it_is_not(engine: Any, small: str, tmp_path: Path) -> None:
     file = tmp_path / "image.tar"
-    assert images.save(small, file) == file.stat().st_size > 0
+    assert store.save(small, file) == file.stat().st_size > 0
     engine.images.remove(small)
-    assert images.states([("s", "x", small)])[0].size_bytes is None
-    assert images.load(file) == [small]
-    assert images.states([("s", "x", small)])[0].size_bytes is not None
+    assert store.states([("s", "x", small)])[0].size_bytes is None
+    assert store.load(file) == [small]
+    assert store.states([("s", "x", small)])[0].size_bytes is not None
     assert [path.name for path in tmp_path.iterdir()] == ["image.tar"]
 
 
@@ -49,21 +52,51 @@ def test_what_is_no_image_is_refused(engine: Any, tmp_path: Path) -> None:
     file = tmp_path / "image.tar"
     file.write_bytes(b"no image")
     with pytest.raises(FloeError) as caught:
-        images.load(file)
+        store.load(file)
     assert caught.value.code is Code.ENGINE_REFUSED
     with pytest.raises(FloeError) as caught:
-        images.save("floe/none:1", file)
+        store.save("floe/none:1", file)
     assert caught.value.code is Code.IMAGE_MISSING
     assert file.read_bytes() == b"no image"
 
 
-def test_without_go_the_error_says_what_to_do(engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_apt_the_error_says_what_to_do(engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert engine is not None
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(FloeError) as caught:
-        images.build_minio("floe/none:1", lambda _: None)
+        build_all(["floe/base:none"], lambda _: None)
     assert caught.value.code is Code.IMAGE_NOT_BUILT
     assert "floe images load" in str(caught.value)
+
+
+def test_a_built_image_is_made_anew_when_its_recipe_changes(
+    engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The engine builds for real: an image of one file, on the base."""
+    tag = f"floe/trial:{secrets.token_hex(4)}"
+    folder = tmp_path / "trial"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY said /said\n")
+    (folder / "said").write_text("one")
+
+    class Trial(Recipe):
+        folder = tmp_path / "trial"
+
+    monkeypatch.setitem(RECIPES, "trial", Trial("trial", lambda *_: None, lambda: None))
+    told: list[str] = []
+    try:
+        assert build_all([tag], told.append) == {tag: True}
+        assert any("Step 1" in line for line in told)
+        assert build_all([tag], told.append) == {tag: False}
+        (folder / "said").write_text("two")
+        assert build_all([tag], told.append) == {tag: True}
+        (folder / "Dockerfile").write_text("FROM scratch\nCOPY missing /said\n")
+        with pytest.raises(FloeError) as caught:
+            build_all([tag], told.append)
+        assert caught.value.code is Code.IMAGE_NOT_BUILT
+        assert "missing" in str(caught.value)
+    finally:
+        engine.images.remove(tag, force=True)
 
 
 def test_a_missing_image_of_floes_is_told_with_its_command(engine: Any, project: str) -> None:
@@ -93,7 +126,7 @@ def test_the_list_names_what_is_here_and_what_is_missing(engine: Any, tmp_path: 
     assert done.returncode == 0, done.stderr
     rows = {tuple(line.split()[:3]): line for line in done.stdout.splitlines()}
     assert rows["mine", "box", "floe/none:1"].endswith("missing")
-    assert rows["minio", "minio", minio_image()].endswith("MB")
+    assert rows["lakehouse-lite", "minio", minio_image()].endswith("MB")
 
 
 def test_without_an_engine_the_list_is_one_error(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from floe_dev.catalogs.rest.errors import ApiError, forbidden, unauthorized
 from floe_dev.catalogs.rest.privileges import satisfied_by
 from floe_dev.catalogs.rest.tokens import Claims, mark_of
 
+#: The name of the principal that every server begins with.
+ROOT = "root"
 #: The role of the root principal: everything in the management API.
 SERVICE_ADMIN = "service_admin"
 #: Made with every catalog and given to service_admin, as in Polaris: manages access and metadata, not data.
@@ -114,7 +116,8 @@ def refused(principal: Principal, operation: str, roles: Sequence[str] = ()) -> 
 
 def access_to(tx: Transaction, principal: Principal, catalog: str) -> Access | None:
     """What the principal may do in a catalog; None when it holds no role there, which it cannot tell from absence."""
-    marks = ",".join("?" * len(principal.roles))
+    # No role at all: a list that nothing is in, which SQL cannot write as an empty one.
+    marks = ",".join("?" * len(principal.roles)) or "NULL"
     rows = tx.all(
         "SELECT DISTINCT a.catalog_role, g.type, g.namespace, g.name, g.privilege FROM floe_role_assignments a "  # noqa: S608
         "LEFT JOIN floe_grants g ON g.catalog_name = a.catalog_name AND g.catalog_role = a.catalog_role "

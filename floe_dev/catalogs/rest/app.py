@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -18,7 +17,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from floe_dev.catalogs.rest.bootstrap import bootstrap
-from floe_dev.catalogs.rest.errors import ApiError, unauthorized
+from floe_dev.catalogs.rest.database import DatabaseError, OutcomeUnknownError, RefusedValue
+from floe_dev.catalogs.rest.errors import ApiError, bad_request, unauthorized
 from floe_dev.catalogs.rest.http import Call, Reply, endpoint, respond
 from floe_dev.catalogs.rest.idempotency import once
 from floe_dev.catalogs.rest.routes import Endpoint, endpoints
@@ -39,8 +39,8 @@ def create_app(settings: Settings) -> ASGIApp:
     server = Server(settings)
     bootstrap(server)
     reader = ThreadPoolExecutor(settings.limits.reader_threads, thread_name_prefix="reader")
-    # SQLite has one writer at a time anyway; in one thread writes queue in order and never hold up a reader's thread.
-    writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
+    # Writers wait for each other anyway; in threads of their own they never hold up a reader.
+    writer = ThreadPoolExecutor(server.database.writer_threads, thread_name_prefix="writer")
 
     def runner(pool: ThreadPoolExecutor) -> Callable[[Callable[[], Reply]], Awaitable[Reply]]:
         return lambda work: asyncio.get_running_loop().run_in_executor(pool, work)
@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> ASGIApp:
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _defect},
     )
     app.router.redirect_slashes = False
-    return _Outermost(app, settings.instance)
+    return _Outermost(app, settings.instance, settings.management_port)
 
 
 def _handler(server: Server, each: Endpoint) -> Callable[[Call], Reply]:
@@ -87,8 +87,13 @@ def _handler(server: Server, each: Endpoint) -> Callable[[Call], Reply]:
             return answer(call)
         except ApiError as error:
             return _refusal(error)
-        except sqlite3.OperationalError as error:
-            log.exception("database")
+        except RefusedValue as error:
+            return _refusal(bad_request(f"The database cannot hold a value of the request: {error}"))
+        except OutcomeUnknownError as error:
+            log.error("database: %s", error)
+            return _refusal(ApiError(500, "CommitStateUnknownException", f"The catalog's database: {error}"))
+        except DatabaseError as error:
+            log.error("database: %s", error)
             return _refusal(ApiError(503, "ServiceUnavailableException", f"The catalog's database: {error}"))
         except OSError as error:
             log.exception("files")
@@ -154,8 +159,9 @@ def _warm_up() -> None:
 class _Outermost:
     """Routes on the path as it was sent, so that an escaped slash stays inside a name, and signs every answer."""
 
-    def __init__(self, app: ASGIApp, instance: str) -> None:
+    def __init__(self, app: ASGIApp, instance: str, management_port: int | None) -> None:
         self._app = app
+        self._management_port = management_port
         self._header = (INSTANCE_HEADER, instance.encode("latin-1"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -168,5 +174,11 @@ class _Outermost:
                 message["headers"] = [*message.get("headers", ()), self._header]
             await send(message)
 
+        if self._management_port is not None and scope.get("server") is not None:
+            managing = scope["server"][1] == self._management_port
+            if managing != scope["path"].startswith("/q/"):
+                error = ApiError(404, "NotFoundException", "Unable to find matching target resource method")
+                await respond(_refusal(error))(scope, receive, signed)
+                return
         raw = scope.get("raw_path") or scope["path"].encode()
         await self._app({**scope, "path": raw.partition(b"?")[0].decode("latin-1")}, receive, signed)

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from floe_dev.catalogs.rest import locations
 from floe_dev.catalogs.rest.errors import ApiError, invalid
+from floe_dev.catalogs.rest.settings import StoreAccess
 from floe_dev.storage.base import Storage
 from floe_dev.storage.files import FileStorage
 
 _FILES = FileStorage()
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    """Where a catalog's objects are: the store's URL for clients, and for this server, which may be in a network."""
+
+    endpoint: str
+    internal: str
+    region: str
+    path_style: bool
+    #: Whether the store gives out keys for a while (STS).
+    vends: bool
 
 
 def is_object(location: str) -> bool:
@@ -18,21 +35,63 @@ def is_object(location: str) -> bool:
 class Folders:
     """Makes, checks and deletes the places of tables; raises ApiError 400 for a kind of store there is none of."""
 
-    def __init__(self, store: Storage | None) -> None:
-        """`store` holds the `s3://` locations; without one there are files only."""
-        self._store = store
+    def __init__(self, access: StoreAccess | None) -> None:
+        """`access` opens the stores of `s3://` locations; without one there are files only."""
+        self._access = access
+        self._configs: dict[str, StoreConfig] = {}
+        self._stores: dict[StoreConfig, Storage] = {}
+
+    def learn(self, allowed: Sequence[str], storage: Mapping[str, Any]) -> None:
+        """Take note of how a catalog keeps what is below its allowed locations; 400 for a store there is none of.
+
+        Called with what the database says at every request: another server may have changed it.
+        """
+        if storage.get("storageType") != "S3":
+            return
+        if self._access is None:
+            raise invalid(f"This server keeps tables in files only, not at {allowed[0]}")
+        endpoint = storage.get("endpoint") or self._access.endpoint
+        internal = storage.get("endpointInternal") or self._access.endpoint or endpoint
+        if endpoint is None or internal is None:
+            raise invalid("The storage configuration needs an endpoint: this server knows of no object store")
+        config = StoreConfig(
+            endpoint=endpoint,
+            internal=internal,
+            region=storage.get("region") or self._access.region,
+            path_style=bool(storage.get("pathStyleAccess", True)),
+            vends=not storage.get("stsUnavailable", False),
+        )
+        for location in allowed:
+            self._configs[location] = config
+
+    def config(self, location: str) -> StoreConfig | None:
+        """The store of a location as clients should be told of it; None for a file's."""
+        if not is_object(location):
+            return None
+        if self._access is None:
+            raise invalid(f"This server keeps tables in files only, not at {location}")
+        while location not in self._configs:
+            location, _, _ = location.rpartition("/")
+            if not location:
+                raise ApiError(503, "ServiceUnavailableException", "No catalog keeps objects there any more")
+        return self._configs[location]
 
     def store(self, location: str) -> Storage | None:
         """The object store of a location; None for a file's."""
-        if not is_object(location):
+        config = self.config(location)
+        if config is None:
             return None
-        if self._store is None:
-            raise invalid(f"This server keeps tables in files only, not at {location}")
-        return self._store
+        known = self._stores.get(config)
+        if known is None:
+            from floe_dev.storage.minio import MinioStorage
+
+            assert self._access is not None
+            known = self._stores[config] = MinioStorage(config.internal, self._access.credential, config.region)
+        return known
 
     def make_base(self, location: str) -> None:
         """Make the place of a whole catalog; a bucket is not made here, only looked for with the first table."""
-        if self.store(location) is None:
+        if not is_object(location):
             locations.path_of(location).mkdir(parents=True, exist_ok=True)
 
     def claim(self, location: str) -> str:

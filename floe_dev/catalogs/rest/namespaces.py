@@ -188,7 +188,8 @@ def update_properties(server: Server, call: Call) -> Reply:
 
 def _put(tx: Transaction, catalog: str, namespace: names.Namespace, key: str, value: str) -> None:
     tx.run(
-        "INSERT OR REPLACE INTO iceberg_namespace_properties VALUES (?, ?, ?, ?)",
+        "INSERT INTO iceberg_namespace_properties VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (catalog_name, namespace, property_key) DO UPDATE SET property_value = excluded.property_value",
         catalog,
         names.key(namespace),
         key,

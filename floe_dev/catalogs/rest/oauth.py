@@ -38,6 +38,8 @@ def token(server: Server, call: Call) -> Reply:
     secret = form.get("client_secret", secret)
     with server.database.read() as tx:
         row = tx.one("SELECT id, name, secret FROM floe_principals WHERE client_id = ?", client_id)
+        if row is None and tx.one("SELECT 1 FROM floe_principals LIMIT 1") is None:
+            raise ApiError(500, "IllegalStateException", "This server was never bootstrapped: it has no root principal")
     # Compared even when nobody has that id, so that the time taken does not tell.
     if not secret_matches(secret, row[2] if row else _NOBODY) or row is None:
         return _refused(401, "unauthorized_client", "The client is not authorized")

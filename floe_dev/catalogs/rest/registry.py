@@ -18,6 +18,12 @@ _ROWS = {
 }
 
 
+_SET_LOCATION = (
+    "INSERT INTO floe_locations VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (catalog_name, kind, namespace, name) DO UPDATE SET location = excluded.location"
+)
+
+
 @dataclass(frozen=True)
 class Identifier:
     """A table or view of a catalog."""
@@ -84,7 +90,7 @@ def insert(tx: Transaction, identifier: Identifier, kind: Kind, metadata_locatio
     """Enter a new table or view."""
     tx.run(f"INSERT INTO {_ROWS[kind][0]} VALUES (?, ?, ?, ?, NULL)", *identifier.key, metadata_location)  # noqa: S608
     tx.run(
-        "INSERT OR REPLACE INTO floe_locations VALUES (?, ?, ?, ?, ?)",
+        _SET_LOCATION,
         identifier.catalog,
         kind,
         names.key(identifier.namespace),
@@ -107,7 +113,7 @@ def replace(tx: Transaction, identifier: Identifier, kind: Kind, old: str, new: 
     if changed != 1:
         raise ApiError(409, "CommitFailedException", f"{identifier} was changed at the same time")
     tx.run(
-        "INSERT OR REPLACE INTO floe_locations VALUES (?, ?, ?, ?, ?)",
+        _SET_LOCATION,
         identifier.catalog,
         kind,
         names.key(identifier.namespace),
@@ -135,7 +141,10 @@ def rename(tx: Transaction, source: Identifier, target: Identifier, kind: Kind) 
     )
     where = "SET namespace = ?, name = ? WHERE catalog_name = ? AND namespace = ? AND name = ?"
     tx.run(f"UPDATE floe_locations {where} AND kind = ?", *target.key[1:], *source.key, kind)
-    tx.run(f"UPDATE OR REPLACE floe_grants {where} AND type = ?", *target.key[1:], *source.key, kind)
+    # Left from an earlier holder of the name, which may be gone by a plain SqlCatalog's hand.
+    gone = "DELETE FROM floe_grants WHERE catalog_name = ? AND namespace = ? AND name = ? AND type = ?"
+    tx.run(gone, *target.key, kind)
+    tx.run(f"UPDATE floe_grants {where} AND type = ?", *target.key[1:], *source.key, kind)
 
 
 def folder(tx: Transaction, identifier: Identifier, kind: Kind = "table") -> str | None:

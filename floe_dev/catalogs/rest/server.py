@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from floe_dev.catalogs.rest import names
 from floe_dev.catalogs.rest.access import Access, Principal, access_to, principal_of
-from floe_dev.catalogs.rest.database import Database, Transaction
+from floe_dev.catalogs.rest.database import Transaction, open_database
 from floe_dev.catalogs.rest.errors import no_namespace, unauthorized
 from floe_dev.catalogs.rest.folders import Folders
 from floe_dev.catalogs.rest.http import Call
@@ -28,6 +29,8 @@ class Warehouse:
     properties: dict[str, str]
     base: str
     allowed: tuple[str, ...]
+    #: Its `storageConfigInfo`.
+    storage: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         """Opens the database."""
         self.settings = settings
-        self.database = Database(settings.database)
+        self.database = open_database(settings.database)
         self.folders = Folders(settings.store)
         self.files = MetadataFiles(self.folders)
         self.vending = Vending(self.folders)
@@ -87,6 +90,7 @@ class Server:
         if warehouse is None or access is None:
             # Polaris's answer for a catalog that is not there; a stranger learns no more than that.
             raise no_namespace("''")
+        self.folders.learn(warehouse.allowed, warehouse.storage)
         return Request(call, tx, principal, warehouse, access)
 
 
@@ -98,7 +102,7 @@ def warehouse_named(tx: Transaction, name: str) -> Warehouse | None:
     properties = json.loads(row[0])
     storage = json.loads(row[1])
     base = properties["default-base-location"]
-    return Warehouse(name, properties, base, tuple(storage["allowedLocations"]))
+    return Warehouse(name, properties, base, tuple(storage["allowedLocations"]), storage)
 
 
 def now_ms() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from floe_dev.storage.base import Storage
+from floe_dev.storage.base import StoreCredential
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,35 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class StoreAccess:
+    """The server's own keys of the object store, and what a catalog's configuration leaves out."""
+
+    credential: StoreCredential
+    region: str
+    #: The store's URL for catalogs that name none.
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """One server: a database, a warehouse folder for catalogs created without a location, and its secrets.
 
     `instance` is echoed in every answer, so that a probe can tell this server from another on the same port.
     """
 
-    database: Path
-    warehouse: Path
+    #: `postgresql://…`, or the path of a SQLite file.
+    database: str = field(repr=False)
+    #: None: this server keeps no tables in files.
+    warehouse: Path | None
     instance: str
+    #: Empty: nobody is made root at this start.
     root_client_id: str
     root_client_secret: str = field(repr=False)
     signing_key: bytes = field(repr=False)
     limits: Limits = field(default_factory=Limits)
-    #: Where catalogs with an `s3://` location keep their tables; None: files only.
-    store: Storage | None = None
+    #: How catalogs with an `s3://` location reach their tables; None: files only.
+    store: StoreAccess | None = None
+    #: A port whose `/q/` paths alone are answered, and answered there alone; None: they are beside the API.
+    management_port: int | None = None
+    #: Whether root keeps the secret it was made with, whatever is said later; else the settings win.
+    first_secret_wins: bool = False

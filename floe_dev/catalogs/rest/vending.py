@@ -6,8 +6,8 @@ import threading
 import time
 
 from floe_dev.catalogs.rest.access import Access
-from floe_dev.catalogs.rest.errors import ApiError
-from floe_dev.catalogs.rest.folders import Folders
+from floe_dev.catalogs.rest.errors import ApiError, bad_request
+from floe_dev.catalogs.rest.folders import Folders, StoreConfig
 from floe_dev.catalogs.rest.http import Call
 from floe_dev.catalogs.rest.names import Namespace
 from floe_dev.storage.base import StoreCredential
@@ -27,7 +27,7 @@ class Vending:
         """Nothing is asked of the store yet."""
         self._folders = folders
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, bool], StoreCredential] = {}
+        self._known: dict[tuple[StoreConfig, str, bool], StoreCredential] = {}
 
     def config(
         self, call: Call, access: Access, location: str, namespace: Namespace, name: str, *, creating: bool = False
@@ -37,12 +37,12 @@ class Vending:
         `creating` asks for a table that does not exist yet, whose creator may write it. Raises ApiError 503 where the
         store does not vend.
         """
-        store = self._folders.store(location)
+        store = self._folders.config(location)
         if store is None:
             return {}
         settings = {
             "s3.endpoint": store.endpoint,
-            "s3.path-style-access": "true",
+            "s3.path-style-access": str(store.path_style).lower(),
             "s3.region": store.region,
             "client.region": store.region,
         }
@@ -51,7 +51,9 @@ class Vending:
         write = creating or access.may("TABLE_WRITE_DATA", namespace, name)
         if not write and not access.may("TABLE_READ_DATA", namespace, name):
             return settings
-        keys = self._keys(location, write)
+        if not store.vends:
+            raise bad_request("Credential vending was requested, and this catalog's storage has no STS")
+        keys = self._keys(store, location, write)
         return {
             **settings,
             "s3.access-key-id": keys.access_key,
@@ -61,9 +63,10 @@ class Vending:
             "expiration-time": str(int((keys.expires_at or 0) * 1000)),
         }
 
-    def _keys(self, location: str, write: bool) -> StoreCredential:
+    def _keys(self, config: StoreConfig, location: str, write: bool) -> StoreCredential:
+        place = config, location, write
         with self._lock:
-            known = self._known.get((location, write))
+            known = self._known.get(place)
         if known is not None and (known.expires_at or 0) - time.time() > _REUSE_UNTIL_SECONDS:
             return known
         store = self._folders.store(location)
@@ -77,5 +80,5 @@ class Vending:
         with self._lock:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            self._known[location, write] = keys
+            self._known[place] = keys
         return keys

@@ -10,9 +10,6 @@ import click
 from floe_dev.cli.options import json_option, pass_output
 from floe_dev.cli.output import Output
 
-#: Of the services whose image floe can make: how it is made.
-BUILDABLE = "minio"
-
 
 @click.group(short_help="List, build, save and load the containers' images.")
 def command() -> None:
@@ -25,7 +22,7 @@ def command() -> None:
 def list_images(output: Output, as_json: bool) -> None:
     """List the images that the stacks need, and which of them are on this machine."""
     from floe_dev.cli.render.tables import table
-    from floe_dev.drivers.images import states
+    from floe_dev.drivers.images.store import states
 
     found = states(_needed(output))
     if as_json:
@@ -39,20 +36,22 @@ def list_images(output: Output, as_json: bool) -> None:
 
 
 @command.command("build")
+@click.argument("only", nargs=-1, metavar="[IMAGE]...")
 @click.option("--anew", is_flag=True, help="Also those that are on this machine already.")
 @json_option
 @pass_output
-def build_images(output: Output, anew: bool, as_json: bool) -> None:
-    """Build the images whose published ones are gone; it needs the engine, Go, and Go's module proxy."""
-    from floe_dev.drivers.images import build_minio
+def build_images(output: Output, only: tuple[str, ...], anew: bool, as_json: bool) -> None:
+    """Build floe's own images from package registries alone; needs the engine, this machine's apt, and uv or pip."""
+    from floe_dev.drivers.images.build import build_all
 
-    built = []
-    for image in sorted({image for _, service, image in _needed(output) if service == BUILDABLE}):
-        made = build_minio(image, output.say, anew=anew)
-        output.say(f"made {image}" if made else f"{image} is there already")
-        built.append({"image": image, "made": made})
+    wanted = {image for _, _, image in _needed(output)}
+    if only:
+        wanted = {image for image in wanted if image in only or image.partition(":")[0].removeprefix("floe/") in only}
+    made = build_all(wanted, output.say, anew=anew)
+    for image, anew_made in made.items():
+        output.say(f"made {image}" if anew_made else f"{image} is there already")
     if as_json:
-        output.document({"built": built})
+        output.document({"built": [{"image": image, "made": done} for image, done in made.items()]})
 
 
 @command.command("save")
@@ -61,7 +60,7 @@ def build_images(output: Output, anew: bool, as_json: bool) -> None:
 @pass_output
 def save_image(output: Output, image: str, file: Path) -> None:
     """Write IMAGE to FILE, for a machine that cannot build it."""
-    from floe_dev.drivers.images import save
+    from floe_dev.drivers.images.store import save
 
     output.say(f"wrote {file} ({save(image, file) / 1e6:.0f} MB)")
 
@@ -71,14 +70,14 @@ def save_image(output: Output, image: str, file: Path) -> None:
 @pass_output
 def load_images(output: Output, file: Path) -> None:
     """Give the engine the images in FILE."""
-    from floe_dev.drivers.images import load
+    from floe_dev.drivers.images.store import load
 
     output.say(f"loaded {', '.join(load(file))}")
 
 
 def _needed(output: Output) -> list[tuple[str, str, str]]:
     from floe_dev.config.stacks import stack_files
-    from floe_dev.drivers.images import needed_images
+    from floe_dev.drivers.images.store import needed_images
 
     root = output.project_option or Path.cwd()
     return needed_images(stack_files(root), root)

@@ -20,6 +20,7 @@ from floe_dev.model.layout import FLOE_FILE, Layout
 from floe_dev.model.project import Project
 from floe_dev.model.stack import Probe, Service
 from floe_dev.orchestrators.dagster.preload import PRELOAD as PRELOAD
+from floe_dev.storage.postgresql import DatabaseAccess
 
 CODE = "dagster-code"
 WEBSERVER = "dagster-webserver"
@@ -89,8 +90,11 @@ def definitions_file(project: Project) -> Path | None:
     return file if file.is_file() and (project.root / FLOE_FILE).is_file() else None
 
 
-def prepare_home(layout: Layout, ports: dict[str, int]) -> None:
-    """Write DAGSTER_HOME: telemetry off, storage inside `.floe/`, the one code location; raises OSError."""
+def prepare_home(layout: Layout, ports: dict[str, int], database: DatabaseAccess | None = None) -> None:
+    """Write DAGSTER_HOME: telemetry off, storage inside `.floe/` or in `database`, the one code location.
+
+    Raises OSError.
+    """
     instance: dict[str, Any] = {
         "telemetry": {"enabled": False},
         # The queue's daemon looks every five seconds; one person's runs need no queue.
@@ -99,6 +103,13 @@ def prepare_home(layout: Layout, ports: dict[str, int]) -> None:
         "python_logs": {"dagster_handler_config": {"handlers": {"floe": {"class": _SPANS, "level": "DEBUG"}}}},
         "run_launcher": {"module": "floe_dev.orchestrators.dagster.launcher", "class": "ForkRunLauncher"},
     }
+    if database is not None:
+        # In this file (0600) and not in a variable, which every run and dbt would inherit.
+        place = {"hostname": database.host, "port": database.port, "db_name": database.name}
+        user = {"username": database.user, "password": database.password}
+        # dagster-postgres speaks to psycopg2; SQLAlchemy 2.1 would give it psycopg, whose `with` closes a connection.
+        driver = {"scheme": "postgresql+psycopg2"}
+        instance["storage"] = {"postgres": {"postgres_db": {**place, **user, **driver}}}
     write_private(layout.dagster_home / "dagster.yaml", yaml.safe_dump(instance))
     workspace = {
         "load_from": [{"grpc_server": {"host": _HOST, "port": ports[CODE], "location_name": LOCATION}}],

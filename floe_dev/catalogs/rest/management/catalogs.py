@@ -16,6 +16,10 @@ from floe_dev.catalogs.rest.namespaces import string_map
 from floe_dev.catalogs.rest.server import Server, now_ms
 
 BASE = "default-base-location"
+#: Of Polaris's AwsStorageConfigInfo, what is kept and shown again; roles of AWS's own IAM mean nothing here.
+_URLS = ("endpoint", "endpointInternal", "stsEndpoint")
+_S3_TEXTS = (*_URLS, "region", "roleArn", "externalId", "userArn")
+_S3_SWITCHES = ("pathStyleAccess", "stsUnavailable", "kmsUnavailable")
 COLUMNS = "name, type, properties, storage, created, updated, version"
 
 
@@ -49,11 +53,11 @@ def create_catalog(server: Server, call: Call) -> Reply:
             raise bad_request("This server has INTERNAL catalogs only")
         if tx.one("SELECT 1 FROM floe_catalogs WHERE name = ?", name):
             raise entities.taken("Catalog", name)
-        base = properties.get(BASE) or f"file://{server.settings.warehouse.absolute() / locations.folder_name(name)}"
-        base = locations.normalize(base)
+        base = locations.normalize(properties.get(BASE) or _default_base(server, name))
         storage = _storage(catalog.get("storageConfigInfo"), base)
         _demand_inside(server, [base, *storage["allowedLocations"]])
         _demand_no_overlap(tx, name, [base, *storage["allowedLocations"]])
+        server.folders.learn(storage["allowedLocations"], storage)
         server.folders.make_base(base)
         now = now_ms()
         tx.run(
@@ -88,17 +92,43 @@ def _storage(value: Any, base: str) -> dict[str, Any]:
         raise invalid(f"{BASE} {base} is not in the allowed locations")
     if any(is_object(location) != (kind == "S3") for location in [base, *normal]):
         raise invalid(f"The locations of a catalog with storage type {kind} must all be of that kind")
-    return {"storageType": kind, "allowedLocations": normal}
+    checked: dict[str, Any] = {"storageType": kind, "allowedLocations": normal}
+    if kind == "S3":
+        checked |= {key: _text(value, key) for key in _S3_TEXTS if value.get(key) is not None}
+        checked |= {key: _switch(value, key) for key in _S3_SWITCHES if value.get(key) is not None}
+    return checked
+
+
+def _text(storage: dict[str, Any], key: str) -> str:
+    text = storage[key]
+    if not isinstance(text, str) or not text:
+        raise bad_request(f"storageConfigInfo.{key} must be a text")
+    if key in _URLS and not text.startswith(("http://", "https://")):
+        raise bad_request(f"storageConfigInfo.{key} must be a URL, http:// or https://")
+    return text.rstrip("/") if key in _URLS else text
+
+
+def _switch(storage: dict[str, Any], key: str) -> bool:
+    if not isinstance(storage[key], bool):
+        raise bad_request(f"storageConfigInfo.{key} must be true or false")
+    return bool(storage[key])
+
+
+def _default_base(server: Server, name: str) -> str:
+    warehouse = server.settings.warehouse
+    if warehouse is None:
+        raise bad_request(f"A catalog needs {BASE}: this server has no warehouse of its own")
+    return f"file://{warehouse.absolute() / locations.folder_name(name)}"
 
 
 def _demand_inside(server: Server, mine: list[str]) -> None:
     """400 for a place outside the server's warehouse: the catalog makes and deletes folders where it is told to."""
     warehouse = server.settings.warehouse
-    roots = {f"file://{path}" for path in (warehouse.absolute(), warehouse.resolve())}
+    roots = {f"file://{path}" for path in (warehouse.absolute(), warehouse.resolve())} if warehouse else set()
     for location in mine:
         if is_object(location):
-            server.folders.store(location)
-        elif not any(locations.within(location, root) for root in roots):
+            continue
+        if not any(locations.within(location, root) for root in roots):
             raise invalid(f"Location {location} is not inside this server's warehouse {warehouse}")
 
 
@@ -140,6 +170,7 @@ def update_catalog(server: Server, call: Call) -> Reply:
             properties[BASE] = locations.normalize(properties.get(BASE) or base)
         storage = _storage(body.get("storageConfigInfo") or current["storageConfigInfo"], properties[BASE])
         _demand_inside(server, [properties[BASE], *storage["allowedLocations"]])
+        server.folders.learn(storage["allowedLocations"], storage)
         _demand_no_overlap(tx, name, [properties[BASE], *storage["allowedLocations"]])
         tx.run(
             "UPDATE floe_catalogs SET properties = ?, storage = ?, updated = ?, version = version + 1 WHERE name = ?",

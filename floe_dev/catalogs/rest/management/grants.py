@@ -43,7 +43,9 @@ def show(grant: Grant) -> dict[str, Any]:
 
 def add_grant(server: Server, call: Call) -> Reply:
     """PUT …/catalog-roles/{role}/grants."""
-    return _change(server, call, "ADD_GRANT", "INSERT OR IGNORE INTO floe_grants VALUES (?, ?, ?, ?, ?, ?)")
+    return _change(
+        server, call, "ADD_GRANT", "INSERT INTO floe_grants VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    )
 
 
 def revoke_grant(server: Server, call: Call) -> Reply:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from floe_dev.catalogs.rest import names
-from floe_dev.catalogs.rest.access import refused
+from floe_dev.catalogs.rest.access import ROOT, refused
 from floe_dev.catalogs.rest.database import Row, Transaction
 from floe_dev.catalogs.rest.errors import bad_request, not_found
 from floe_dev.catalogs.rest.http import CREATED, NO_CONTENT, Call, Reply
@@ -107,8 +107,8 @@ def delete_principal(server: Server, call: Call) -> Reply:
     """DELETE /principals/{principal}; its tokens are worthless from now on."""
     name = call.path["principal"]
     with entities.admin_writing(server, call, "DELETE_PRINCIPAL") as tx:
-        client_id = _get(tx, name)[1]
-        if client_id == server.settings.root_client_id:
+        _get(tx, name)
+        if name == ROOT:
             raise bad_request("The root principal cannot be deleted")
         tx.run("DELETE FROM floe_principals WHERE name = ?", name)
     return NO_CONTENT
@@ -180,7 +180,8 @@ def assign(server: Server, call: Call) -> Reply:
         if not tx.one("SELECT 1 FROM floe_principal_roles WHERE name = ?", role):
             raise not_found(f"Entity {role} not found when trying to assign {role} to {name}")
         tx.run(
-            "INSERT OR IGNORE INTO floe_principal_assignments SELECT id, ? FROM floe_principals WHERE name = ?",
+            "INSERT INTO floe_principal_assignments SELECT id, ? FROM floe_principals WHERE name = ? "
+            "ON CONFLICT DO NOTHING",
             role,
             name,
         )

@@ -224,7 +224,7 @@ def assign_catalog_role(server: Server, call: Call) -> Reply:
         get_principal_role_row(tx, name)
         role, _ = entities.named(entities.part(body, "catalogRole"), "catalog role")
         get_catalog_role_row(tx, catalog, role)
-        tx.run("INSERT OR IGNORE INTO floe_role_assignments VALUES (?, ?, ?)", name, catalog, role)
+        tx.run("INSERT INTO floe_role_assignments VALUES (?, ?, ?) ON CONFLICT DO NOTHING", name, catalog, role)
     return CREATED
 
 
