@@ -219,6 +219,12 @@ class Code(Enum):
         "something of the stack is still there",
         "After ending everything that carries this stack's marker, a process was still found.",
     )
+    SHARED_STACK_VERSION = Kind(
+        2107,
+        "tests share a stack that another version started",
+        "All processes of one pytest run use one catalog. It has to be of the version that they import.",
+        ExitCode.BUSY,
+    )
     # 23xx: containers
     NO_ENGINE = Kind(
         2301,
@@ -478,6 +484,33 @@ class Code(Enum):
         "A start that was given a budget fails where the stack needed more time; the slowest path through the start is "
         "named, and `floe traces` keeps the whole start.",
         ExitCode.TIMEOUT,
+    )
+    # 72xx: failure capsules
+    CAPSULE_UNREADABLE = Kind(
+        7201,
+        "the file is no capsule, or is damaged",
+        "A capsule is the zip file that `floe capsule create` writes, and that a failed test, run or start leaves. A "
+        "download that was cut short is refused as a whole.",
+        ExitCode.USAGE,
+    )
+    CAPSULE_VERSION = Kind(
+        7202,
+        "the capsule is of a newer version",
+        "A newer floe wrote the capsule, in a form that this one does not know.",
+        ExitCode.USAGE,
+    )
+    CAPSULE_TOO_LARGE = Kind(
+        7203,
+        "the capsule would unpack to more than is sane",
+        "floe writes capsules of a bounded size. A file that says little and unpacks to gigabytes is refused before "
+        "anything of it is written.",
+        ExitCode.USAGE,
+    )
+    CAPSULE_ONLY_READS = Kind(
+        7204,
+        "a capsule only shows what was",
+        "Nothing of it runs: there is no catalog to query and no Dagster to start a run with.",
+        ExitCode.USAGE,
     )
     # 81xx: the dashboard
     DASHBOARD_READ_ONLY = Kind(

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from floe_dev.telemetry.decode import BadRequestError
+from floe_dev.telemetry.store import Limits
 from floe_dev.telemetry.writer import BusyError, Kind, Request, Writer
 from floe_dev.tracing.spool import SUFFIX
 
@@ -59,6 +60,26 @@ class Collector:
             log.warning("the spool cannot be read: %s", error)
             return _REFUSED_SECONDS
         return 0.0 if len(names) == _FILES else INTERVAL_SECONDS
+
+
+def collect(folder: Path, file: Path) -> None:
+    """Store what waits in the spool `folder` into the store `file`, now, without a receiver.
+
+    Raises:
+        BusyError: the store refuses; what is not stored stays in the spool.
+        OSError, sqlite3.Error: the files cannot be read or made.
+    """
+    names = _waiting(folder)
+    if not names:
+        return
+    writer = Writer(file, Limits())
+    try:
+        while names:
+            for name in names:
+                _take(folder / name, writer)
+            names = _waiting(folder)
+    finally:
+        writer.close()
 
 
 def _waiting(folder: Path) -> list[str]:

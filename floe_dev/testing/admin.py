@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,21 +25,28 @@ class Admin:
         """Nothing is asked yet."""
         self._root = root
         self._lock = threading.Lock()
+        self._pid = os.getpid()
         self._http: http.client.HTTPConnection | None = None
         self._token: str | None = None
 
     def close(self) -> None:
         """Close the connection; a later request opens another."""
-        with self._lock:
+        with self._own_lock():
             if self._http is not None:
                 self._http.close()
                 self._http = None
+
+    def _own_lock(self) -> threading.Lock:
+        """The lock; in a process forked off, a new one and a new connection: the old ones are the parent's."""
+        if self._pid != os.getpid():
+            self._pid, self._lock, self._http = os.getpid(), threading.Lock(), None
+        return self._lock
 
     def send(
         self, method: str, path: str, body: dict[str, Any] | None = None, *, accept: tuple[int, ...] = ()
     ) -> dict[str, Any]:
         """The parsed answer; FloeError 3002 for a status neither 2xx nor in `accept`, 3001 without an answer."""
-        with self._lock:
+        with self._own_lock():
             status, text = self._exchange(method, path, body)
             if status == 401:
                 self._token = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from floe_dev.testing.inputs import as_arrow
 
 Row = Mapping[str, Any]
 _SHOWN = 10
@@ -23,7 +25,7 @@ class TableAssertion:
 
     def __init__(self, table: Any) -> None:
         """The table is read here, once."""
-        self._table = _arrow(table)
+        self._table = as_arrow(table)
 
     def has_rows(self, number: int) -> TableAssertion:
         """It has exactly `number` rows."""
@@ -36,7 +38,7 @@ class TableAssertion:
 
     def equals(self, rows: Any, *, key: str | Sequence[str] | None = None) -> TableAssertion:
         """It has these rows, in any order; with `key` the message says which columns of which row differ."""
-        expected, found = _arrow(rows).to_pylist(), self._table.to_pylist()
+        expected, found = as_arrow(rows).to_pylist(), self._table.to_pylist()
         problems = _by_key(expected, found, [key] if isinstance(key, str) else list(key)) if key else []
         if not key:
             missing, extra = _difference(expected, found), _difference(found, expected)
@@ -65,23 +67,6 @@ class TableAssertion:
         if problems:
             raise AssertionError("the schema differs:" + "".join(f"\n  {problem}" for problem in problems))
         return self
-
-
-def _arrow(table: Any) -> Any:
-    import pyarrow as pa
-
-    if isinstance(table, pa.Table):
-        return table
-    if hasattr(table, "scan"):
-        return table.scan().to_arrow()
-    # Anything that speaks the Arrow stream protocol: DuckDB relations, pandas and polars data frames.
-    if hasattr(table, "__arrow_c_stream__"):
-        return pa.table(table)
-    if isinstance(table, Iterable) and not isinstance(table, str | bytes | Mapping):
-        rows = list(table)
-        if all(isinstance(row, Mapping) for row in rows):
-            return pa.Table.from_pylist(rows)
-    raise TypeError(f"not a table: {type(table).__name__}")
 
 
 def _type(kind: Any) -> str:

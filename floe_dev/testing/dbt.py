@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from floe_dev.dbt.profile import TARGET, profile_name
 from floe_dev.testing.lakehouse import Lakehouse
+from floe_dev.testing.recording import Lineage, Recording
+
+if TYPE_CHECKING:
+    from floe_dev.model.traces import Trace
 
 _INLINE = "inline"
 
@@ -25,50 +29,70 @@ class DbtRun:
     success: bool
     output: str
     results: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    trace_id: str
+    started_at: float = field(repr=False)
+    recording: Recording = field(repr=False)
 
     def status(self, name: str) -> str:
         """The status of the node `name`, such as `success`, `error` or `skipped`, in dbt's words."""
         return str(self.results[name]["status"])
 
+    @cached_property
+    def trace(self) -> Trace:
+        """The invocation's spans: one of its own, one of each node, below it those of the catalog's requests."""
+        return self.recording.trace(self.trace_id)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """What the invocation's nodes read and wrote."""
+        return self.recording.lineage(self.started_at)
+
 
 class DbtRunner:
     """Calls dbt in this process, which saves its imports' two seconds from the second call on."""
 
-    def __init__(self, lakehouse: Lakehouse, folder: Path) -> None:
-        """`folder` is for the profile, inline models and dbt's target; made at the first call."""
+    def __init__(self, lakehouse: Lakehouse) -> None:
+        """Profile, inline models and dbt's target are in the lakehouse's own folder; made at the first call."""
         self._lakehouse = lakehouse
-        self._folder = folder
+        self._folder = lakehouse.recording.layout.dbt_dir
 
     def __call__(
         self, project: str | os.PathLike[str] | Mapping[str, str], *arguments: str, check: bool = True
     ) -> DbtRun:
-        """`dbt build` unless `arguments` name a command; a Mapping is models by name, beside those of earlier calls.
+        """`dbt build` unless `arguments` name a command.
+
+        A Mapping is files by name beside those of earlier calls: `orders` is a model's SQL, a name with a suffix such
+        as `seeds/cities.csv` or `models/schema.yml` any file of the project.
 
         Raises AssertionError with dbt's words if it fails and `check` is set.
         """
         folder = self._inline(project) if isinstance(project, Mapping) else Path(project).resolve()
-        command = [
-            *(arguments or ("build",)),
-            "--project-dir",
-            str(folder),
-            "--profiles-dir",
-            str(self._profile(folder)),
-        ]
+        words = arguments or ("build",)
+        command = [*words, "--project-dir", str(folder), "--profiles-dir", str(self._profile(folder))]
         done = self._invoke(command)
         if check and not done.success:
-            raise AssertionError(f"dbt {' '.join(arguments or ('build',))} failed:\n{done.output}")
+            raise AssertionError(f"dbt {' '.join(words)} failed:\n{done.output}")
         return done
 
-    def _inline(self, models: Mapping[str, str]) -> Path:
+    def _inline(self, files: Mapping[str, str]) -> Path:
         folder = self._folder / "project"
         (folder / "models").mkdir(parents=True, exist_ok=True)
-        settings = {"name": _INLINE, "version": "1.0.0", "profile": _INLINE}
-        (folder / "dbt_project.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-        for name, sql in models.items():
-            (folder / "models" / f"{name}.sql").write_text(sql, encoding="utf-8")
+        settings = folder / "dbt_project.yml"
+        if not settings.exists():
+            content = {"name": _INLINE, "version": "1.0.0", "profile": _INLINE}
+            settings.write_text(yaml.safe_dump(content), encoding="utf-8")
+        for name, text in files.items():
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts:
+                raise ValueError(f"{name!r} is outside the dbt project")
+            file = folder / path if path.suffix else folder / "models" / f"{name}.sql"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
         return folder
 
     def _profile(self, folder: Path) -> Path:
+        from floe_dev.dbt.profile import TARGET, profile_name
+
         connection = self._lakehouse.connection
         options = {
             "ENDPOINT": connection.uri,
@@ -76,7 +100,7 @@ class DbtRunner:
             "CLIENT_SECRET": "{{ env_var('POLARIS_CLIENT_SECRET') }}",
             "OAUTH2_SERVER_URI": connection.token_uri,
             "OAUTH2_SCOPE": connection.scope,
-            "ACCESS_DELEGATION_MODE": connection.access_delegation,
+            "ACCESS_DELEGATION_MODE": connection.access_delegation.replace("-", "_"),
         }
         output = {
             "type": "floe",
@@ -106,24 +130,30 @@ class DbtRunner:
         runner = dbtRunner(callbacks=[lambda event: lines.append(str(event.info.msg))])  # type: ignore[attr-defined]
         # The project may be the user's own folder, where nothing is to be left.
         places = ["--target-path", str(target), "--log-path", str(self._folder / "logs"), "--quiet"]
-        with _environment({**self._lakehouse.environment(), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}):
-            done = runner.invoke([*command, *places])
-        FloeConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        variables = {
+            **self._lakehouse.environment(),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DBT_TARGET_PATH": str(target),
+        }
+        started_at = time.time()
+        try:
+            with self._lakehouse.recording.run(f"dbt {command[0]}", variables) as root:
+                done = runner.invoke([*command, *places])
+                root.error = None if done.success else "dbt tells of errors"
+        finally:
+            FloeConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         if done.exception is not None:
             lines.append(str(done.exception))
-        entries = json.loads(results.read_text(encoding="utf-8"))["results"] if results.is_file() else []
-        return DbtRun(done.success, "\n".join(lines), {entry["unique_id"].split(".")[2]: entry for entry in entries})
+        return DbtRun(
+            done.success,
+            "\n".join(lines),
+            _entries(results),
+            root.context.trace_id,
+            started_at,
+            self._lakehouse.recording,
+        )
 
 
-@contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {key: os.environ.get(key) for key in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+def _entries(file: Path) -> dict[str, dict[str, Any]]:
+    entries = json.loads(file.read_text(encoding="utf-8"))["results"] if file.is_file() else []
+    return {entry["unique_id"].split(".")[2]: entry for entry in entries}

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import secrets
-import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import quote
 
-from floe_dev.testing.admin import CATALOG, MANAGEMENT
+from floe_dev.testing.admin import CATALOG
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,17 +18,15 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from floe_dev.model.connection import CatalogConnection
+    from floe_dev.testing.checkpoints import Checkpoint
+    from floe_dev.testing.recording import Recording
     from floe_dev.testing.stack import TestStack
 
-Isolation = Literal["catalog", "namespace"]
+Isolation = Literal["catalog", "namespace", "stack"]
 
 #: The namespace a test's tables are in unless it says otherwise (isolation by catalog).
 NAMESPACE = "test"
-_SHARED = "floe_tests"
-_ADMIN_ROLE = "catalog_admin"
-_READER_ROLE = "floe_test_names"
 _SEPARATOR = "\x1f"
-_NOT_NAME = re.compile(r"\W+", re.ASCII)
 
 
 @dataclass
@@ -44,7 +39,9 @@ class Lakehouse:
     isolation: Isolation
     connection: CatalogConnection
     stack: TestStack = field(repr=False)
-    _base: str = field(repr=False)
+    recording: Recording = field(repr=False)
+    #: The catalog's location, such as `file:///tmp/…`.
+    base: str = field(repr=False)
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
 
     @property
@@ -52,19 +49,42 @@ class Lakehouse:
         """The catalog's Iceberg REST address."""
         return self.connection.uri
 
+    @property
+    def folder(self) -> Path:
+        """The test's own folder for what its runs leave: dbt's target, spans, logs."""
+        return self.recording.layout.root
+
     def environment(self) -> dict[str, str]:
         """The POLARIS_* variables for a program under test, secret included."""
         return self.connection.environment()
 
     def iceberg(self) -> RestCatalog:
         """A PyIceberg catalog as this lakehouse's principal."""
-        from pyiceberg.catalog.rest import RestCatalog
+        from floe_dev.catalogs.traced import traced_catalog
 
-        return RestCatalog("floe", **self.connection.pyiceberg_properties())
+        return traced_catalog(self.connection)
 
     def table(self, name: str) -> Table:
         """The table `name` of this lakehouse's namespace, or `namespace.name`, as PyIceberg loads it now."""
         table: Table = self.iceberg().load_table(name if "." in name else f"{self.namespace}.{name}")
+        return table
+
+    def write(self, name: str, rows: Any) -> Table:
+        """Make a table of this lakehouse's namespace from rows, an Arrow table, or a Parquet, CSV or JSON file's path.
+
+        A table that is there is replaced by one commit. Raises TypeError for anything else.
+        """
+        from floe_dev.testing.inputs import as_arrow
+
+        content, catalog = as_arrow(rows), self.iceberg()
+        identifier = name if "." in name else f"{self.namespace}.{name}"
+        if not catalog.table_exists(identifier):
+            catalog.create_namespace_if_not_exists(identifier.rpartition(".")[0])
+            table: Table = catalog.create_table(identifier, schema=content.schema)
+            table.append(content)
+            return table
+        table = catalog.load_table(identifier)
+        table.overwrite(content)
         return table
 
     def duckdb(self) -> DuckDBPyConnection:
@@ -83,27 +103,28 @@ class Lakehouse:
         database.execute("SET search_path = '" + path.replace("'", "''") + "'")
         return database
 
+    def snapshot(self) -> Checkpoint:
+        """The state of every table now, for `rollback`; reads metadata only."""
+        from floe_dev.testing.checkpoints import take
+
+        return take(self)
+
+    def rollback(self, to: Checkpoint) -> None:
+        """Make every table what it was at `to`, in one commit; newer tables are dropped, dropped ones come back."""
+        from floe_dev.testing.checkpoints import restore
+
+        restore(self, to)
+
     def close(self) -> None:
         """Close the DuckDB connections that are still open."""
         self._open.close()
 
     def drop(self) -> None:
         """Drop everything the lakehouse holds and its principal; what the test dropped itself is no error."""
+        from floe_dev.testing.provisioning import drop_lakehouse
+
         self.close()
-        send, role = self.stack.admin.send, self.principal
-        if self.isolation == "catalog":
-            for namespace in self._namespaces(()):
-                self._drop_namespace(namespace)
-            send("DELETE", f"{MANAGEMENT}/catalogs/{self.catalog}", accept=(404,))
-        else:
-            for namespace in [(self.namespace,), *self._namespaces((self.namespace,))][::-1]:
-                self._drop_namespace(namespace)
-            send("DELETE", f"{MANAGEMENT}/catalogs/{self.catalog}/catalog-roles/{role}", accept=(404,))
-        send("DELETE", f"{MANAGEMENT}/principals/{role}", accept=(404,))
-        send("DELETE", f"{MANAGEMENT}/principal-roles/{role}", accept=(404,))
-        folder = self._folder()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        drop_lakehouse(self)
 
     def keep(self) -> str:
         """Write its variables to a private file for looking at it later; how to do so, in a few lines."""
@@ -121,93 +142,28 @@ class Lakehouse:
             lines.append(f"it runs until: kill {self.stack.pid} && rm -r {self.stack.folder}")
         return "\n".join(lines)
 
-    def _namespaces(self, parent: tuple[str, ...]) -> list[tuple[str, ...]]:
-        """All below `parent`, deepest first."""
+    def namespaces(self, parent: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+        """All namespaces of this lakehouse below `parent`, deepest first."""
+        if self.isolation == "namespace" and not parent:
+            own = (self.namespace,)
+            return [*self.namespaces(own), own]
         found: list[tuple[str, ...]] = []
         query = f"?parent={quote(_SEPARATOR.join(parent), safe='')}" if parent else ""
         path = f"{CATALOG}/{self.catalog}/namespaces{query}"
         for name in self.stack.admin.send("GET", path, accept=(404,)).get("namespaces") or ():
-            found += [*self._namespaces(tuple(name)), tuple(name)]
+            found += [*self.namespaces(tuple(name)), tuple(name)]
         return found
 
-    def _drop_namespace(self, namespace: tuple[str, ...]) -> None:
-        send = self.stack.admin.send
-        base = f"{CATALOG}/{self.catalog}/namespaces/{quote(_SEPARATOR.join(namespace), safe='')}"
-        # Folders go at once where they are ours; elsewhere only the catalog can delete them.
-        purge = "?purgeRequested=true" if self._folder() is None else ""
-        for kind, query in (("tables", purge), ("views", "")):
-            for item in send("GET", f"{base}/{kind}", accept=(404,)).get("identifiers") or ():
-                send("DELETE", f"{base}/{kind}/{quote(item['name'], safe='')}{query}", accept=(404,))
-        send("DELETE", base, accept=(404,))
+    def names(self, namespace: tuple[str, ...], kind: Literal["tables", "views"] = "tables") -> list[str]:
+        """Names of the tables or views in a namespace; none where it is not there."""
+        answer = self.stack.admin.send("GET", f"{self.path(namespace)}/{kind}", accept=(404,))
+        return [str(item["name"]) for item in answer.get("identifiers") or ()]
 
-    def _folder(self) -> Path | None:
-        """Where its files are, if in the run's own folder."""
-        parts = urlsplit(self._base)
-        if self.stack.pid is None or parts.scheme != "file":
-            return None
-        folder = Path(url2pathname(parts.path))
-        return folder / self.namespace if self.isolation == "namespace" else folder
+    def load(self, namespace: tuple[str, ...], name: str) -> Mapping[str, Any]:
+        """A table's metadata as the catalog tells it; raises FloeError 3002 where there is none."""
+        path = f"{self.path(namespace)}/tables/{quote(name, safe='')}"
+        return dict(self.stack.admin.send("GET", path)["metadata"])
 
-
-def create_lakehouse(stack: TestStack, label: str, isolation: Isolation = "catalog") -> Lakehouse:
-    """A new, empty lakehouse named after `label`; raises FloeError 3001 or 3002."""
-    from pydantic import SecretStr
-
-    from floe_dev.model.connection import CatalogConnection, Credential
-
-    name = f"{_NOT_NAME.sub('_', label.lower()).strip('_')[:40]}_{secrets.token_hex(4)}"
-    send = stack.admin.send
-    if isolation == "catalog":
-        catalog, namespace, roles = name, NAMESPACE, [_ADMIN_ROLE]
-        base = _create_catalog(stack, name)
-        _grant(stack, name, _ADMIN_ROLE, {"type": "catalog", "privilege": "CATALOG_MANAGE_CONTENT"})
-        send("POST", f"{CATALOG}/{name}/namespaces", {"namespace": [namespace]})
-    else:
-        catalog, namespace, roles = _SHARED, name, [name, _READER_ROLE]
-        base = _shared_catalog(stack)
-        send("POST", f"{CATALOG}/{_SHARED}/namespaces", {"namespace": [name]})
-        send("POST", f"{MANAGEMENT}/catalogs/{_SHARED}/catalog-roles", {"catalogRole": {"name": name}})
-        grant = {"type": "namespace", "namespace": [name], "privilege": "CATALOG_MANAGE_CONTENT"}
-        _grant(stack, _SHARED, name, grant)
-    made = send("POST", f"{MANAGEMENT}/principals", {"principal": {"name": name}})["credentials"]
-    send("POST", f"{MANAGEMENT}/principal-roles", {"principalRole": {"name": name}})
-    send("PUT", f"{MANAGEMENT}/principals/{name}/principal-roles", {"principalRole": {"name": name}})
-    for role in roles:
-        access = {"catalogRole": {"name": role}}
-        send("PUT", f"{MANAGEMENT}/principal-roles/{name}/catalog-roles/{catalog}", access)
-    credential = Credential(client_id=made["clientId"], client_secret=SecretStr(made["clientSecret"]))
-    connection = CatalogConnection(uri=stack.root.uri, warehouse=catalog, credential=credential)
-    return Lakehouse(catalog, namespace, name, isolation, connection, stack, base)
-
-
-def _create_catalog(stack: TestStack, name: str) -> str:
-    """The location of the catalog `name`, made if it is not there."""
-    catalog = {
-        "type": "INTERNAL",
-        "name": name,
-        "properties": {"polaris.config.drop-with-purge.enabled": "true"},
-        "storageConfigInfo": {"storageType": "FILE", "allowedLocations": []},
-    }
-    path = f"{MANAGEMENT}/catalogs"
-    made = stack.admin.send("POST", path, {"catalog": catalog}, accept=(409,))
-    if "properties" not in made:
-        made = stack.admin.send("GET", f"{path}/{name}")
-    return str(made["properties"]["default-base-location"])
-
-
-def _shared_catalog(stack: TestStack) -> str:
-    """The location of the catalog whose namespaces tests get, made by whichever test is the first."""
-    if stack.shared_location is None:
-        base = _create_catalog(stack, _SHARED)
-        roles = f"{MANAGEMENT}/catalogs/{_SHARED}/catalog-roles"
-        stack.admin.send("POST", roles, {"catalogRole": {"name": _READER_ROLE}}, accept=(409,))
-        # Clients list a catalog before they work in it. Others' data stays out of reach.
-        for privilege in ("NAMESPACE_READ_PROPERTIES", "TABLE_LIST", "VIEW_READ_PROPERTIES"):
-            _grant(stack, _SHARED, _READER_ROLE, {"type": "catalog", "privilege": privilege})
-        stack.shared_location = base
-    return stack.shared_location
-
-
-def _grant(stack: TestStack, catalog: str, role: str, grant: dict[str, Any]) -> None:
-    path = f"{MANAGEMENT}/catalogs/{catalog}/catalog-roles/{role}/grants"
-    stack.admin.send("PUT", path, {"grant": grant})
+    def path(self, namespace: tuple[str, ...]) -> str:
+        """Where the server has a namespace."""
+        return f"{CATALOG}/{self.catalog}/namespaces/{quote(_SEPARATOR.join(namespace), safe='')}"

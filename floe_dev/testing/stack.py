@@ -11,10 +11,12 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from floe_dev import __version__
 from floe_dev.errors import Code, FloeError
 from floe_dev.testing.keeper import KEEP, RECORD, STATE, USERS
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from floe_dev.model.connection import CatalogConnection
     from floe_dev.testing.admin import Admin
 
+#: The stack that needs nothing but Python packages.
+EMBEDDED = "embedded"
 START_SECONDS = 30.0
 _ATTEMPTS = 3
 _LOG = "catalog.log"
@@ -29,19 +33,47 @@ _LOG = "catalog.log"
 CLIENT_ID, CLIENT_SECRET = "FLOE_TEST_CLIENT_ID", "FLOE_TEST_CLIENT_SECRET"
 
 
+@dataclass(frozen=True)
+class Storage:
+    """Where a stack's catalogs keep files: `base` is None where the server chooses folders on this machine."""
+
+    base: str | None = None
+    #: The object store as this machine and as the catalog reach it.
+    endpoint: str = ""
+    endpoint_internal: str = ""
+    region: str = ""
+
+
 class TestStack:
     """A running catalog: its address, its root connection, and the means to make lakehouses in it."""
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
-    def __init__(self, url: str, client_id: str, client_secret: str, *, folder: Path, pid: int | None) -> None:
-        """`folder` is for this run's own files; `pid` None if the catalog is somebody else's."""
+    def __init__(
+        self,
+        url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        folder: Path,
+        pid: int | None,
+        name: str = EMBEDDED,
+        identity: str = "",
+        storage: Storage = Storage(),
+    ) -> None:
+        """`folder` is for this run's own files; `pid` None if the catalog is somebody else's.
+
+        `identity` differs between two starts of one stack; what refers to the tables of one is nothing to the other.
+        """
         from floe_dev.model.connection import CatalogConnection, Credential
         from floe_dev.testing.admin import Admin
 
         self.url = url
+        self.name = name
         self.folder = folder
         self.pid = pid
+        self.identity = identity or url
+        self.storage = storage
         credential = Credential.model_validate({"client_id": client_id, "client_secret": client_secret})
         #: The root principal's connection; its warehouse names no catalog.
         self.root: CatalogConnection = CatalogConnection(uri=f"{url}/api/catalog", warehouse="", credential=credential)
@@ -49,27 +81,56 @@ class TestStack:
         #: Where the catalog of namespace isolation is, once this process knows it.
         self.shared_location: str | None = None
 
+    @property
+    def access_delegation(self) -> str:
+        """How clients get at the files: by vended keys from an object store, by themselves on this machine."""
+        return "vended-credentials" if self.storage.base else "none"
+
+    def location(self, catalog: str) -> str | None:
+        """Where a catalog of that name keeps its files; None: the server chooses."""
+        return f"{self.storage.base.rstrip('/')}/{catalog}" if self.storage.base else None
+
+    def storage_config(self, location: str | None) -> dict[str, Any]:
+        """Polaris's storageConfigInfo of a catalog at `location`."""
+        if location is None:
+            return {"storageType": "FILE", "allowedLocations": []}
+        return {
+            "storageType": "S3",
+            "allowedLocations": [location],
+            "endpoint": self.storage.endpoint,
+            "endpointInternal": self.storage.endpoint_internal or self.storage.endpoint,
+            "pathStyleAccess": True,
+            "region": self.storage.region,
+        }
+
     def keep(self) -> None:
         """Let the catalog go on after its last user."""
         (self.folder / KEEP).touch()
 
 
 @contextlib.contextmanager
-def shared_stack(folder: Path) -> Iterator[TestStack]:
-    """The run's catalog, whose lock files are in `folder`; raises FloeError 3001 if it does not start."""
+def shared_stack(folder: Path, name: str = EMBEDDED) -> Iterator[TestStack]:
+    """The run's stack `name`, whose lock files are in `folder`.
+
+    Raises FloeError 3001 if it does not start, 2107 if another version of floe_dev started it, and for a stack in
+    containers 2301 to 2304 (no engine, no image).
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     users = os.open(folder / USERS, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with (folder / "start.lock").open("w") as starting:
             fcntl.flock(starting, fcntl.LOCK_EX)
             fcntl.flock(users, fcntl.LOCK_SH)
-            record = _running(folder) or _start(folder)
+            record = _running(folder) or _start(folder, name)
         stack = TestStack(
             str(record["url"]),
             str(record["client_id"]),
             str(record["client_secret"]),
             folder=folder,
             pid=int(str(record["pid"])),
+            name=name,
+            identity=str(record["instance"]),
+            storage=Storage(**record.get("storage") or {}),
         )
         try:
             yield stack
@@ -91,26 +152,53 @@ def foreign_stack(url: str, folder: Path) -> Iterator[TestStack]:
             fix=f"export {CLIENT_ID} and {CLIENT_SECRET}",
         )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stack = TestStack(url.rstrip("/"), identity[0], identity[1], folder=folder, pid=None)
+    stack = TestStack(url.rstrip("/"), identity[0], identity[1], folder=folder, pid=None, name="foreign")
+    users = os.open(folder / USERS, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(users, fcntl.LOCK_SH)
     try:
         yield stack
     finally:
-        stack.admin.close()
+        try:
+            _drop_templates_after_last(stack, users)
+        finally:
+            os.close(users)
+            stack.admin.close()
 
 
-def _running(folder: Path) -> dict[str, object] | None:
-    """What the starter wrote, if its catalog still answers (it may have been killed)."""
+def _drop_templates_after_last(stack: TestStack, users: int) -> None:
+    """Somebody else's catalog is left as it was found: the last process of the run drops what templates made."""
+    from floe_dev.testing.templates import drop_all
+
     try:
-        record: dict[str, object] = json.loads((folder / RECORD).read_text())
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    drop_all(stack)
+
+
+def _running(folder: Path) -> dict[str, Any] | None:
+    """What the starter wrote, if its catalog still answers (it may have been killed); raises FloeError 2107."""
+    try:
+        record: dict[str, Any] = json.loads((folder / RECORD).read_text())
     except (OSError, ValueError):
         return None
-    return record if _answers(int(str(record["port"])), str(record["instance"])) else None
+    if not answers(int(record["port"]), str(record["instance"])):
+        return None
+    if record.get("version") != __version__:
+        raise FloeError(
+            Code.SHARED_STACK_VERSION,
+            f"the tests' catalog was started by floe_dev {record.get('version', '(unknown)')}, this is {__version__}",
+            why=f"both use {folder}, so both would work with one catalog",
+            fix="give each its own --basetemp, or use one version in all environments of the run",
+        )
+    return record
 
 
-def _start(folder: Path) -> dict[str, object]:
+def _start(folder: Path, name: str) -> dict[str, Any]:
     for _ in range(_ATTEMPTS):
-        record = _try_start(folder)
+        record = _try_start(folder) if name == EMBEDDED else _start_containers(folder, name)
         if record is not None:
+            record["version"] = __version__
             file = os.open(folder / RECORD, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(file, "w") as output:
                 json.dump(record, output)
@@ -126,7 +214,36 @@ def _start(folder: Path) -> dict[str, object]:
     )
 
 
-def _try_start(folder: Path) -> dict[str, object] | None:
+def _start_containers(folder: Path, name: str) -> dict[str, Any]:
+    """Start a stack of containers by a process that ends them; raises what ended the start."""
+    read, write = os.pipe()
+    command = [sys.executable, "-P", "-m", "floe_dev.testing.container_keeper", str(folder), name, str(write)]
+    os.set_inheritable(write, True)
+    try:
+        pid = _spawn(folder, command, {})
+    finally:
+        os.close(write)
+    with os.fdopen(read, "rb") as answer:
+        text = answer.read()
+    try:
+        told: dict[str, Any] = json.loads(text)
+    except ValueError:
+        os.waitpid(pid, 0)
+        lines = (folder / _LOG).read_text(errors="replace").splitlines()
+        raise FloeError(
+            Code.SERVICE_FAILED,
+            f"the stack `{name}` did not start",
+            why=lines[-1] if lines else "its keeper ended",
+            detail=tuple(lines[-15:]),
+            fix=f"read {folder / _LOG}",
+        ) from None
+    if "error" in told:
+        os.waitpid(pid, 0)
+        raise FloeError.from_json(told["error"])
+    return {**told, "pid": pid}
+
+
+def _try_start(folder: Path) -> dict[str, Any] | None:
     """One attempt on a port that was free a moment ago; None if another program took it, or it did not become ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -135,28 +252,19 @@ def _try_start(folder: Path) -> dict[str, object] | None:
     state = folder / STATE
     (state / "warehouse").mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-P", "-m", "floe_dev.testing.keeper", str(folder), str(port), instance]
-    log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    # Not subprocess: its object would warn of a running process when the one that happened to start it ends first.
-    pid = os.posix_spawn(
-        sys.executable,
+    pid = _spawn(
+        folder,
         command,
         {
-            **os.environ,
             "POLARIS_BOOTSTRAP_CREDENTIALS": f"POLARIS,root,{secret}",
             "FLOE_CATALOG_SIGNING_KEY": secrets.token_hex(32),
         },
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(folder / _LOG), log, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
     )
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if os.waitpid(pid, os.WNOHANG)[0]:
             return None
-        if _answers(port, instance):
+        if answers(port, instance):
             url = f"http://127.0.0.1:{port}"
             return {
                 "url": url,
@@ -172,7 +280,27 @@ def _try_start(folder: Path) -> dict[str, object] | None:
     return None
 
 
-def _answers(port: int, instance: str) -> bool:
+def _spawn(folder: Path, command: list[str], variables: dict[str, str]) -> int:
+    """Start a keeper as a session of its own; its process id.
+
+    Not subprocess: its object would warn of a running process when the one that happened to start it ends first.
+    """
+    log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    return os.posix_spawn(
+        sys.executable,
+        command,
+        {**os.environ, **variables},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(folder / _LOG), log, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+
+
+def answers(port: int, instance: str) -> bool:
+    """Whether the catalog that was started as `instance` is ready at this port."""
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/q/health/ready")

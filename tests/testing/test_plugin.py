@@ -15,6 +15,9 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+#: A run of pytest with our plugin and xdist: in the tests' order, and without a cache.
+PLAIN = ("-p", "no:cacheprovider", *("-p", "no:randomly"), *("-p", "no:asyncio"), *("-p", "no:pytest_postgresql"))
+
 SHARED = """
     import pytest, pyarrow as pa
     from floe_dev.testing.assertions import assert_table
@@ -61,7 +64,7 @@ def test_importing_the_plugin_imports_nothing_heavy() -> None:
 
 def test_a_run_that_asks_for_nothing_starts_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_a(): pass")
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*PLAIN).assert_outcomes(passed=1)
     assert not list(pytester.path.glob("**/catalog.log"))
 
 
@@ -100,7 +103,7 @@ def test_every_fixture_gives_a_working_lakehouse(pytester: pytest.Pytester) -> N
     def test_factory_two(common): assert_table(common.table("t")).has_rows(1)
     """
     )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=5)
+    pytester.runpytest_subprocess(*PLAIN).assert_outcomes(passed=5)
 
 
 def test_workers_share_one_catalog_and_tests_are_isolated(pytester: pytest.Pytester) -> None:
@@ -134,7 +137,7 @@ def test_workers_share_one_catalog_and_tests_are_isolated(pytester: pytest.Pytes
                 RestCatalog("x", **intruder).load_table(f"{one.namespace}.t")
     """
     )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n2").assert_outcomes(passed=8)
+    pytester.runpytest_subprocess(*PLAIN, "-n2").assert_outcomes(passed=8)
     lines = [line.split() for line in (pytester.path / "seen").read_text().splitlines()]
     assert len({pid for pid, _, _ in lines}) == 1
     assert len({(catalog, namespace) for _, catalog, namespace in lines}) == 6
@@ -173,7 +176,7 @@ def test_a_lakehouse_is_dropped_after_its_test(pytester: pytest.Pytester) -> Non
         assert not list((floe.folder / "state" / "warehouse").glob("**/*.parquet"))
     """
     )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly").assert_outcomes(passed=4)
+    pytester.runpytest_subprocess(*PLAIN).assert_outcomes(passed=4)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -188,7 +191,7 @@ def test_a_killed_run_leaves_nothing(pytester: pytest.Pytester, workers: int) ->
         time.sleep(600)
     """
     )
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={pytester.path / 'base'}"]
+    command = [sys.executable, "-m", "pytest", *PLAIN, f"--basetemp={pytester.path / 'base'}"]
     run = subprocess.Popen(
         [*command, *([f"-n{workers}"] if workers else [])], cwd=pytester.path, stdout=subprocess.DEVNULL
     )
@@ -211,7 +214,7 @@ def test_a_killed_run_leaves_nothing(pytester: pytest.Pytester, workers: int) ->
 
 def test_a_failed_test_can_be_looked_at(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SHARED + "\n    def test_fails(lakehouse): assert lakehouse.catalog == 'x'\n")
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--floe-keep")
+    result = pytester.runpytest_subprocess(*PLAIN, "--floe-keep")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*the lakehouse was kept*", "catalog `test_fails_*", "its credential: . *.env"])
     kept = of_folder(pytester.path)
@@ -243,5 +246,5 @@ def test_an_unknown_isolation_is_a_clear_error(pytester: pytest.Pytester) -> Non
     def test_a(lakehouse): pass
     """
     )
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(*PLAIN)
     result.stdout.fnmatch_lines(["*isolation='table'*isolation is one of catalog, namespace*"])
