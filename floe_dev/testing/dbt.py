@@ -127,7 +127,12 @@ class DbtRunner:
         target = self._folder / "target"
         results = target / "run_results.json"
         results.unlink(missing_ok=True)
-        runner = dbtRunner(callbacks=[lambda event: lines.append(str(event.info.msg))])  # type: ignore[attr-defined]
+
+        def say(event: Any) -> None:
+            if event.info.level not in ("debug", "test") and event.info.msg.strip():
+                lines.append(str(event.info.msg))
+
+        runner = dbtRunner(callbacks=[say])  # type: ignore[attr-defined]
         # The project may be the user's own folder, where nothing is to be left.
         places = ["--target-path", str(target), "--log-path", str(self._folder / "logs"), "--quiet"]
         variables = {

@@ -126,7 +126,8 @@ def _note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
     for node in item.listchain():
         node.stash[FAILED] = True
         if USED in node.stash:
-            found.extend(node.stash[USED])
+            used = node.stash[USED]
+            found += used
     if not found or report.when == "teardown":
         return
     made = item.config.stash.get(_MADE, 0)
