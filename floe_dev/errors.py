@@ -225,6 +225,17 @@ class Code(Enum):
         "All processes of one pytest run use one catalog. It has to be of the version that they import.",
         ExitCode.BUSY,
     )
+    CI_DEADLINE = Kind(
+        2108,
+        "the deadline of the CI job passed",
+        "`floe ci` gives start, run and program one deadline together (--deadline). What still ran then was ended.",
+        ExitCode.TIMEOUT,
+    )
+    PROGRAM_FAILED = Kind(
+        2109,
+        "the program of the CI job failed",
+        "`floe ci -- PROGRAM` ends with the program's own exit code.",
+    )
     # 23xx: containers
     NO_ENGINE = Kind(
         2301,

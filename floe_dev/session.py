@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog.rest import RestCatalog
 
     from floe_dev.catalogs.client import CatalogClient, TableInfo
+    from floe_dev.catalogs.inspect import File
     from floe_dev.model.connection import CatalogConnection
     from floe_dev.model.endpoints import EndpointTable
     from floe_dev.model.lineage import LineageGraph
@@ -342,6 +343,12 @@ class Session:
 
         self.require_running()
         return endpoint_table(self.root)
+
+    def files(self, info: TableInfo) -> tuple[File, ...]:
+        """The files of a table's current snapshot, from its manifests; none for a view."""
+        from floe_dev.catalogs.inspect import files_of, open_table
+
+        return tuple(files_of(open_table(self.connection(), info))) if info.kind == "table" else ()
 
     def telemetry(self) -> TelemetryReader:
         """What was received of traces, logs and lineage; the stack need not run."""

@@ -11,6 +11,7 @@ from floe_dev.capsule import form
 from floe_dev.capsule.offline import OfflineSession, only_reads
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands, details, state
+from floe_dev.model.state import AutomationView
 from floe_dev.model.traces import Trace
 from floe_dev.telemetry.query import TraceFilter
 from floe_dev.watch.logs import read_log
@@ -126,6 +127,18 @@ class CapsuleBackend:
     def preview(self, identifier: str, limit: int = 100) -> details.Rows:
         """The first rows, where the data was asked for."""
         return self.query("FROM " + ".".join(map(_quoted, identifier.rsplit(".", 1))), limit)
+
+    def difference(self, identifier: str, old: int | None, new: int, limit: int = 200) -> details.Rows:  # noqa: ARG002
+        """Refused (FLOE7204): the rows of snapshots are not in a capsule."""
+        raise only_reads()
+
+    def automation(self, automation: AutomationView) -> details.AutomationDetail:
+        """What the list says of it."""
+        return details.AutomationDetail(description=automation.target)
+
+    def evaluate(self, automation: AutomationView) -> details.Evaluation:  # noqa: ARG002
+        """Refused: FLOE7204."""
+        raise only_reads()
 
     def trace(self, trace_id: str) -> tuple[Trace | None, tuple[details.LogLine, ...]]:
         """A trace with its log records."""

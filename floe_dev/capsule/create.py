@@ -78,12 +78,12 @@ def create(
         )
 
 
-def automatic(session: Session, kind: str, error: BaseException) -> Path | None:
-    """The capsule of what just failed, in the project's own folder; None where not even that can be written."""
-    file = default_file(session.layout, kind)
+def automatic(session: Session, kind: str, error: BaseException, file: Path | None = None) -> Path | None:
+    """The capsule of what just failed, in the project's own folder unless `file` is given; None if it cannot be."""
+    place = file or default_file(session.layout, kind)
     try:
-        made = create(session, file, kind=kind, error=error)
-        for old in sorted(file.parent.glob("*.zip"))[:-_KEPT]:
+        made = create(session, place, kind=kind, error=error)
+        for old in sorted(place.parent.glob("*.zip"))[:-_KEPT] if file is None else ():
             old.unlink(missing_ok=True)
     except Exception:  # noqa: BLE001 - the failure itself has to be told, whatever becomes of its capsule
         return None
@@ -170,19 +170,14 @@ def _table(info: TableInfo) -> dict[str, Any]:
 
 
 def _files(writer: CapsuleWriter, session: Session, tables: Sequence[TableInfo]) -> None:
-    from floe_dev.catalogs.inspect import files_of, open_table
-
-    found = {}
-    for info in tables:
-        if info.kind == "table" and info.current is not None:
-            found[info.identifier] = [vars(one) for one in files_of(open_table(session.connection(), info))[:500]]
-    writer.json(form.FILES, found)
+    writer.json(form.FILES, {info.identifier: [vars(one) for one in session.files(info)[:500]] for info in tables})
 
 
 def _dagster(writer: CapsuleWriter, session: Session) -> None:
     from dataclasses import asdict
 
-    from floe_dev.orchestrators.dagster.monitor import asset_detail, assets, automations, run_detail, runs
+    from floe_dev.orchestrators.dagster.instigators import automations
+    from floe_dev.orchestrators.dagster.monitor import asset_detail, assets, run_detail, runs
 
     client = session.dagster()
     listed, made = runs(client), assets(client)

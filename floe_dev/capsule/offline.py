@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from floe_dev.capsule import form
@@ -16,14 +15,10 @@ from floe_dev.session import Session
 if TYPE_CHECKING:
     from floe_dev.capsule.form import Manifest
     from floe_dev.catalogs.client import TableInfo
+    from floe_dev.catalogs.inspect import File
     from floe_dev.model.lineage import LineageGraph
     from floe_dev.model.status import StackStatus
     from floe_dev.telemetry.join import Join
-
-
-def session_of(root: Path) -> Session:
-    """The session of a project, or of a capsule that was unpacked in `root`."""
-    return OfflineSession(root) if (root / form.MANIFEST).is_file() else Session(root)
 
 
 class OfflineSession(Session):
@@ -74,6 +69,12 @@ class OfflineSession(Session):
             f"the capsule has no table {identifier!r}",
             why=f"it has: {', '.join(info.identifier for info in tables) or 'none'}",
         )
+
+    def files(self, info: TableInfo) -> tuple[File, ...]:
+        """The files of a table's snapshot, as far as they were kept."""
+        from floe_dev.catalogs.inspect import File
+
+        return tuple(File(**one) for one in (self.document(form.FILES) or {}).get(info.identifier) or ())
 
     def join(self, tables: Sequence[TableInfo] | None = None) -> Join:
         """Asset, run, trace and snapshot found from each other."""

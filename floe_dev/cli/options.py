@@ -67,6 +67,34 @@ def project_option(function: Callable[..., R]) -> Callable[..., R]:
     )(call)
 
 
+def project_or_capsule_option(function: Callable[..., R]) -> Callable[..., R]:
+    """`--project` and `--capsule`: `root` is the project's folder, or the one that the capsule is unpacked in."""
+
+    @wraps(function)
+    def call(*args: Any, capsule: Path | None, project: Path | None, **kwargs: Any) -> R:
+        output = output_of(click.get_current_context())
+        if capsule is None:
+            return by_project(*args, project=project, **kwargs)
+        if project is not None or output.project_option is not None:
+            raise click.UsageError("--capsule and --project exclude each other")
+        from floe_dev.cli.sessions import open_capsule
+
+        root = open_capsule(output, capsule)
+        output.project = root
+        return function(*args, root=root, **kwargs)
+
+    by_project = project_option(function)
+    parameters = by_project.__click_params__  # type: ignore[attr-defined] # click keeps a function's options there
+    call.__click_params__ = parameters  # type: ignore[attr-defined]
+    return click.option(
+        "--capsule",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        metavar="FILE",
+        help="Read a capsule instead of a project.",
+    )(call)
+
+
 def yes_option(function: Callable[..., R]) -> Callable[..., R]:
     """`--yes`: do not ask."""
     return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(function)

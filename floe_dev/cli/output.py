@@ -26,6 +26,8 @@ class Output:
     project_option: Path | None = None
     #: The project the command works on once it is known; errors and printed commands are shown relative to it.
     project: Path | None = field(default=None)
+    #: The capsule that is read instead of a project (--capsule).
+    capsule: Path | None = None
     #: The command's name, once it is known.
     command: str = ""
     #: What the command line was, without the program's name.

@@ -132,7 +132,7 @@ class DbtRunner:
             if event.info.level not in ("debug", "test") and event.info.msg.strip():
                 lines.append(str(event.info.msg))
 
-        runner = dbtRunner(callbacks=[say])  # type: ignore[attr-defined]
+        runner = dbtRunner(callbacks=[say])
         # The project may be the user's own folder, where nothing is to be left.
         places = ["--target-path", str(target), "--log-path", str(self._folder / "logs"), "--quiet"]
         variables = {

@@ -84,3 +84,18 @@ def show_dashboard(
     else:
         output.say(f"the stack is not running; start it with: {floe_command('up', project=session.root)}")
     return int(app.return_code or ExitCode.OK)
+
+
+def show_capsule(output: Output, session: Session) -> int:
+    """Run the dashboard on a capsule until it is left."""
+    from floe_dev.capsule.backend import CapsuleBackend
+    from floe_dev.capsule.offline import OfflineSession
+    from floe_dev.config.dashboard import load_settings
+    from floe_dev.tui.app import DashboardApp
+
+    assert isinstance(session, OfflineSession)
+    settings = load_settings()
+    theme = "mono" if output.no_color else settings.theme
+    app = DashboardApp(CapsuleBackend(session), read_only=True, theme=theme, keys=settings.keys)
+    app.run()
+    return int(app.return_code or ExitCode.OK)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from floe_dev.cli.options import json_option, pass_output, project_option
+from floe_dev.cli.options import json_option, pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
+from floe_dev.cli.sessions import session_of
 
 if TYPE_CHECKING:
     from floe_dev.catalogs.client import TableInfo
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     "--limit", "-n", type=click.IntRange(0, 10_000), default=20, show_default=True, help="--diff: rows shown."
 )
 @json_option
-@project_option
+@project_or_capsule_option
 @pass_output
 def command(
     output: Output,
@@ -44,9 +45,8 @@ def command(
     """
     from floe_dev.cli.render.traces import history_text, links_text
     from floe_dev.errors import Code, FloeError
-    from floe_dev.session import Session
 
-    session = Session(root)
+    session = session_of(output, root)
     if what.isdigit():
         links = session.join().of_snapshot(int(what))
         if not links.snapshots:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from floe_dev.cli.options import json_option, pass_output, project_option
+from floe_dev.cli.options import json_option, pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
+from floe_dev.cli.sessions import session_of
 
 _FORMS = ("tree", "mermaid", "dot")
 
@@ -20,7 +21,7 @@ _FORMS = ("tree", "mermaid", "dot")
 @click.option("--columns", is_flag=True, help="Columns too, as far as a producer told them.")
 @click.option("--format", "form", type=click.Choice(_FORMS), default="tree", show_default=True, help="How it is shown.")
 @json_option
-@project_option
+@project_or_capsule_option
 @pass_output
 def command(
     output: Output,
@@ -38,11 +39,10 @@ def command(
     and from Dagster's graph while the stack runs. floe never parses SQL: columns are shown where a producer told them.
     """
     from floe_dev.errors import Code, FloeError
-    from floe_dev.session import Session
     from floe_dev.telemetry.graph import dot, mermaid, tree
 
     focus = asset.replace("/", ".")
-    graph = Session(root).lineage(focus, depth=depth)
+    graph = session_of(output, root).lineage(focus, depth=depth)
     if not graph.edges:
         raise FloeError(Code.NO_LINEAGE, f"nothing is known of {focus}", why="no event names it", fix="floe run")
     if direction is not None:

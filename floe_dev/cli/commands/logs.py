@@ -12,7 +12,7 @@ from typing import TextIO
 import click
 
 from floe_dev.cli.naming import floe_command
-from floe_dev.cli.options import pass_output, project_option
+from floe_dev.cli.options import pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
 from floe_dev.cli.render.style import paint
 from floe_dev.model.layout import Layout
@@ -26,7 +26,7 @@ _COLORS = ("cyan", "green", "yellow", "blue")
 @click.option("--follow", "-f", is_flag=True, help="Go on showing new lines until Ctrl-C.")
 @click.option("--trace", default=None, metavar="ID", help="The log records of one trace, whichever process wrote them.")
 @click.option("--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="Last lines of each.")
-@project_option
+@project_or_capsule_option
 @pass_output
 def command(output: Output, service: tuple[str, ...], follow: bool, trace: str | None, lines: int, root: Path) -> None:
     """Show the last lines of every service's log, or of the SERVICEs named; with --trace, what a trace logged."""

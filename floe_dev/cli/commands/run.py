@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from floe_dev.cli.failure import leaves_capsule
 from floe_dev.cli.options import json_option, pass_output, project_option
 from floe_dev.cli.output import Output
 from floe_dev.cli.render.progress import CHOICES, Choice, make_progress
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @json_option
 @project_option
 @pass_output
+@leaves_capsule("run")
 def command(
     output: Output,
     selection: tuple[str, ...],

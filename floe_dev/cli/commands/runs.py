@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from floe_dev.cli.options import json_option, pass_output, project_option
+from floe_dev.cli.options import json_option, pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
+from floe_dev.cli.sessions import session_of
 
 
 @click.command(short_help="List runs; show the trace and the snapshots of one.")
@@ -15,7 +16,7 @@ from floe_dev.cli.output import Output
 @click.option("--asset", default=None, help="Runs that made this asset, such as gold/metrics.")
 @click.option("--limit", "-n", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
 @json_option
-@project_option
+@project_or_capsule_option
 @pass_output
 def command(output: Output, run: str | None, asset: str | None, limit: int, as_json: bool, root: Path) -> None:
     """List the latest runs, or show RUN (the beginning of its id is enough): its trace, assets and snapshots.
@@ -24,9 +25,8 @@ def command(output: Output, run: str | None, asset: str | None, limit: int, as_j
     """
     from floe_dev.cli.render.traces import links_text, runs_text
     from floe_dev.errors import Code, FloeError
-    from floe_dev.session import Session
 
-    join = Session(root).join()
+    join = session_of(output, root).join()
     if run is not None:
         links = join.of_run(run)
         if not links.runs:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from floe_dev.cli.naming import floe_command
-from floe_dev.cli.options import json_option, pass_output, project_option
+from floe_dev.cli.options import json_option, pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
 from floe_dev.errors import ExitCode
 
@@ -20,7 +20,7 @@ _WATCH_SECONDS = 1.0
 @click.command(short_help="Show what is running, where, and since when.")
 @click.option("--watch", "-w", is_flag=True, help="Show it again whenever it changes, until Ctrl-C.")
 @json_option
-@project_option
+@project_or_capsule_option
 @pass_output
 def command(output: Output, watch: bool, as_json: bool, root: Path) -> int:
     """Show the stack's services; exit code 0 if it is ready, 4 if it is not running, 6 if something is not ready.
@@ -29,10 +29,26 @@ def command(output: Output, watch: bool, as_json: bool, root: Path) -> int:
     """
     from floe_dev.supervisor.quick import quick_status
 
+    if output.capsule is not None:
+        return _of_capsule(output, root, as_json)
     if watch:
         return _watch(output, root, as_json)
     status = quick_status(root)
     _show(output, root, status, as_json)
+    return exit_code(status)
+
+
+def _of_capsule(output: Output, root: Path, as_json: bool) -> ExitCode:
+    from floe_dev.cli.commands.capsule import show_text
+    from floe_dev.cli.sessions import session_of
+
+    session = session_of(output, root)
+    found = session.status()
+    status = found.model_dump(mode="json", by_alias=True) if found is not None else None
+    if not as_json:
+        show_text(output, session, as_json=False)
+    if status is not None or as_json:
+        _show(output, root, status, as_json)
     return exit_code(status)
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from floe_dev.cli.naming import floe_command
-from floe_dev.cli.options import json_option, pass_output, project_option
+from floe_dev.cli.options import json_option, pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
 from floe_dev.cli.render.style import bytes_text
 from floe_dev.cli.render.table_detail import detail_text, difference_text, partition_fields, sort_fields, when
 from floe_dev.cli.render.tables import table
+from floe_dev.cli.sessions import session_of
 
 if TYPE_CHECKING:
     from floe_dev.catalogs.client import Snapshot, TableInfo
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group(name="tables", invoke_without_command=True, short_help="List tables; show one; compare two snapshots.")
 @click.option("--namespace", "-n", default=None, help="Only this namespace.")
-@project_option
+@project_or_capsule_option
 @json_option
 @pass_output
 @click.pass_context
@@ -32,9 +33,9 @@ def command(ctx: click.Context, output: Output, namespace: str | None, as_json: 
     """
     if ctx.invoked_subcommand is not None:
         return
-    from floe_dev.session import Session
 
-    found = [info for info in Session(root).tables() if namespace is None or ".".join(info.namespace) == namespace]
+    tables = session_of(output, root).tables()
+    found = [info for info in tables if namespace is None or ".".join(info.namespace) == namespace]
     if as_json:
         output.document({"tables": [listed(info) for info in found]})
         return
@@ -66,13 +67,12 @@ def command(ctx: click.Context, output: Output, namespace: str | None, as_json: 
 @pass_output
 def show(output: Output, name: str, as_json: bool) -> None:
     """Show one table: schema, snapshots, files, partitions and properties."""
-    from floe_dev.catalogs.inspect import files_of, open_table, partitions_of
-    from floe_dev.session import Session
+    from floe_dev.catalogs.inspect import partitions_of
 
     assert output.project is not None
-    session = Session(output.project)
+    session = session_of(output, output.project)
     info = session.table(name)
-    files = files_of(open_table(session.connection(), info)) if info.kind == "table" else ()
+    files = session.files(info)
     partitions = partitions_of(files)
     if as_json:
         output.document(
@@ -106,10 +106,9 @@ def diff_command(output: Output, name: str, before: str, after: str, as_json: bo
     A snapshot is its id, its number in `floe tables show`, or current, previous, first.
     """
     from floe_dev.catalogs.inspect import diff, find_snapshot, open_table
-    from floe_dev.session import Session
 
     assert output.project is not None
-    session = Session(output.project)
+    session = session_of(output, output.project)
     info = session.table(name)
     found = diff(open_table(session.connection(), info), info, find_snapshot(info, before), find_snapshot(info, after))
     if as_json:

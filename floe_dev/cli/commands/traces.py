@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from floe_dev.cli.durations import Duration
-from floe_dev.cli.options import json_option, pass_output, project_option
+from floe_dev.cli.options import json_option, pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
+from floe_dev.cli.sessions import session_of
 
 if TYPE_CHECKING:
     from floe_dev.model.traces import Gap
@@ -37,7 +38,7 @@ _STATES = ("ok", "error", "open")
 @click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
 @click.option("--output", "-o", "file", type=click.Path(path_type=Path), default=None, help="export: the file.")
 @json_option
-@project_option
+@project_or_capsule_option
 @pass_output
 def command(
     output: Output,
@@ -117,9 +118,8 @@ def _show(output: Output, root: Path, trace_id: str, *, as_json: bool) -> None:
 
     from floe_dev.cli.render.traces import links_text, waterfall, when_text
     from floe_dev.errors import Code, FloeError
-    from floe_dev.session import Session
 
-    session = Session(root)
+    session = session_of(output, root)
     trace = session.telemetry().trace(trace_id)
     if trace is None:
         raise FloeError(Code.NO_SUCH_TRACE, f"no trace begins with {trace_id!r}", fix="floe traces")

@@ -12,6 +12,7 @@ import click
 
 from floe_dev.cli.commands.run import finish
 from floe_dev.cli.durations import Duration
+from floe_dev.cli.failure import leaves_capsule
 from floe_dev.cli.naming import floe_command
 from floe_dev.cli.options import json_option, pass_output, project_option
 from floe_dev.cli.output import Output
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @json_option
 @project_option
 @pass_output
+@leaves_capsule("up")
 def command(
     output: Output,
     stack: str | None,

@@ -1,0 +1,38 @@
+"""What a command reads: the project's session, or that of a capsule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from floe_dev.cli.output import Output
+
+if TYPE_CHECKING:
+    from floe_dev.session import Session
+
+
+def session_of(output: Output, root: Path) -> Session:
+    """The session of the project at `root`; with `--capsule`, one that only remembers."""
+    if output.capsule is not None:
+        from floe_dev.capsule.offline import OfflineSession
+
+        return OfflineSession(root)
+    from floe_dev.session import Session
+
+    return Session(root)
+
+
+def open_capsule(output: Output, file: Path) -> Path:
+    """Unpack a capsule for as long as this command runs; its folder. Raises FloeError 7201, 7202, 7203."""
+    import shutil
+    import tempfile
+
+    import click
+
+    from floe_dev.capsule.reader import unpack
+
+    folder = Path(tempfile.mkdtemp(prefix="floe-capsule-"))
+    click.get_current_context().call_on_close(lambda: shutil.rmtree(folder, ignore_errors=True))
+    unpack(file, folder)
+    output.capsule = file
+    return folder
