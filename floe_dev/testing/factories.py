@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from floe_dev.testing.dbt import DbtRunner
     from floe_dev.testing.lakehouse import Isolation, Lakehouse
     from floe_dev.testing.stack import TestStack
-    from floe_dev.testing.templates import Template
 
 Scope = Literal["session", "package", "module", "class", "function"]
 
@@ -102,7 +101,7 @@ def open_lakehouse(
         used.append(own)
         try:
             if template is not None:
-                _template(request, template)(running).copy_into(own)
+                _template(request, template)(own)
             yield own
         finally:
             used.remove(own)
@@ -118,15 +117,20 @@ def template(build: Callable[..., object]) -> Any:
     """The fixture behind `@floe_template` (see `floe_template`)."""
 
     @pytest.fixture(scope="session", name=build.__name__)
-    def made() -> Callable[[TestStack], Template]:
+    def made() -> Callable[[Lakehouse], None]:
         from floe_dev.testing.templates import prepared
 
         identity = f"{build.__module__}.{build.__qualname__}"
 
-        def of(running: TestStack) -> Template:
-            return prepared(running, build.__name__, lambda own: _call(build, own), identity)
+        def fill(own: Lakehouse) -> None:
+            if own.stack.storage.base is not None:
+                # Keys are vended for one table's folder: a copy could not read the original's files.
+                _call(build, own)
+                return
+            found = prepared(own.stack, build.__name__, lambda first: _call(build, first), identity)
+            found.copy_into(own)
 
-        return of
+        return fill
 
     made.__doc__ = build.__doc__
     return made
@@ -227,7 +231,7 @@ def _lakehouse(request: pytest.FixtureRequest, name: str) -> Lakehouse:
     return cast("Lakehouse", request.getfixturevalue(name))
 
 
-def _template(request: pytest.FixtureRequest, name: str) -> Callable[[TestStack], Template]:
+def _template(request: pytest.FixtureRequest, name: str) -> Callable[[Lakehouse], None]:
     try:
         found = request.getfixturevalue(name)
     except pytest.FixtureLookupError as error:
@@ -236,7 +240,7 @@ def _template(request: pytest.FixtureRequest, name: str) -> Callable[[TestStack]
         ) from error
     if not callable(found):
         raise pytest.UsageError(f"template={name!r}: the fixture `{name}` is not made by `@floe_template`")
-    return cast("Callable[[TestStack], Template]", found)
+    return cast("Callable[[Lakehouse], None]", found)
 
 
 def _call(build: Callable[..., object], own: Lakehouse) -> object:

@@ -182,7 +182,8 @@ def _running(folder: Path) -> dict[str, Any] | None:
         record: dict[str, Any] = json.loads((folder / RECORD).read_text())
     except (OSError, ValueError):
         return None
-    if not answers(int(record["port"]), str(record["instance"])):
+    in_containers = "storage" in record
+    if not (_keeper_lives(folder) if in_containers else answers(int(record["port"]), str(record["instance"]))):
         return None
     if record.get("version") != __version__:
         raise FloeError(
@@ -278,6 +279,12 @@ def _try_start(folder: Path) -> dict[str, Any] | None:
     os.kill(pid, 9)
     os.waitpid(pid, 0)
     return None
+
+
+def _keeper_lives(folder: Path) -> bool:
+    from floe_dev.testing.container_keeper import is_held
+
+    return is_held(folder)
 
 
 def _spawn(folder: Path, command: list[str], variables: dict[str, str]) -> int:

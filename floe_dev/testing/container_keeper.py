@@ -1,0 +1,138 @@
+"""A stack of containers for one pytest run, ended with its last user, as `keeper` ends the embedded catalog.
+
+Run as `python -m floe_dev.testing.container_keeper FOLDER STACK FD`; what the tests need to know, or the error, is
+written to the file descriptor as JSON. Containers of keepers that were killed are removed by the next one: each carries
+its keeper's folder, whose lock the keeper holds for its life.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from floe_dev.errors import Code, FloeError
+from floe_dev.testing.keeper import KEEP, RECORD, USERS
+
+LABEL = "dev.floe.tests"
+_HELD = "keeper.lock"
+#: The catalog's image by stack; the object store is the same.
+STACKS = {"lakehouse-lite": "floe/catalog:0.1.0", "lakehouse": "apache/polaris:1.7.0"}
+
+
+def main(argv: list[str]) -> int:
+    """Start the containers, tell, wait for the last user, remove them."""
+    folder, name, told = Path(argv[0]), argv[1], int(argv[2])
+    held = os.open(folder / _HELD, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    # The keeper itself is what ends the containers; testcontainers' reaper would be one more image to get.
+    os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
+    containers: Any = None
+    try:
+        containers = _start(folder, name)
+        record = _record(containers)
+    except FloeError as error:
+        return _tell(told, {"error": error.to_json()})
+    except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it
+        if containers is not None:
+            containers.stop()
+        refused = FloeError(
+            Code.ENGINE_REFUSED, f"the stack `{name}` did not start", why=f"{type(error).__name__}: {error}"
+        )
+        return _tell(told, {"error": refused.to_json()})
+    _tell(told, record)
+    users = os.open(folder / USERS, os.O_RDWR)
+    fcntl.flock(users, fcntl.LOCK_EX)
+    if not (folder / KEEP).exists():
+        (folder / RECORD).unlink(missing_ok=True)
+        containers.stop()
+        shutil.rmtree(folder / "tests", ignore_errors=True)
+    return 0
+
+
+def _start(folder: Path, name: str) -> Any:
+    from floe_dev.drivers.docker import connect
+
+    if name not in STACKS:
+        raise FloeError(
+            Code.UNKNOWN_STACK,
+            f"tests know no stack `{name}`",
+            why=f"there are: embedded, {', '.join(STACKS)}",
+            fix='@pytest.mark.floe(stack="embedded")',
+        )
+    engine = connect()
+    from floe_dev.testing.containers import MINIO_IMAGE, LakehouseContainers
+
+    for image in (STACKS[name], MINIO_IMAGE):
+        _demand(engine, image)
+    _sweep(engine)
+    return LakehouseContainers(STACKS[name], labels={LABEL: str(folder)}).start()
+
+
+def _demand(engine: Any, image: str) -> None:
+    from docker.errors import ImageNotFound
+
+    try:
+        engine.images.get(image)
+    except ImageNotFound as error:
+        own = image.startswith("floe/")
+        raise FloeError(
+            Code.IMAGE_MISSING,
+            f"the image `{image}` is not on this machine",
+            why="tests do not wait for downloads or builds",
+            fix="floe images build" if own else f"docker pull {image}",
+        ) from error
+
+
+def _sweep(engine: Any) -> None:
+    """Remove what killed keepers left: containers and networks whose keeper's lock nobody holds."""
+    filters = {"label": LABEL}
+    for container in engine.containers.list(all=True, filters=filters):
+        if not is_held(Path(container.labels[LABEL])):
+            container.remove(force=True, v=True)
+    for network in engine.networks.list(filters=filters):
+        if not is_held(Path(network.attrs["Labels"][LABEL])):
+            network.remove()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether the keeper of the containers that carry `folder` lives."""
+    try:
+        lock = os.open(folder / _HELD, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def _record(containers: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    url = containers.catalog.url
+    return {
+        "url": url,
+        "port": int(url.rpartition(":")[2]),
+        "instance": containers.catalog.get_container_id(),
+        "client_id": "root",
+        "client_secret": containers.catalog.root().credential.client_secret.get_secret_value(),
+        "storage": asdict(containers.storage),
+    }
+
+
+def _tell(told: int, content: dict[str, Any]) -> int:
+    with os.fdopen(told, "w") as stream:
+        json.dump(content, stream)
+    return 1 if "error" in content else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
