@@ -79,7 +79,9 @@ class Lakehouse:
         content, catalog = as_arrow(rows), self.iceberg()
         identifier = name if "." in name else f"{self.namespace}.{name}"
         if not catalog.table_exists(identifier):
-            catalog.create_namespace_if_not_exists(identifier.rpartition(".")[0])
+            space = identifier.rpartition(".")[0]
+            if space != self.namespace and not catalog.namespace_exists(space):
+                catalog.create_namespace(space)
             table: Table = catalog.create_table(identifier, schema=content.schema)
             table.append(content)
             return table
