@@ -538,9 +538,14 @@ class Code(Enum):
     DASHBOARD_KEYS = Kind(
         8103,
         "the dashboard's settings are wrong",
-        "dashboard.yaml in the folder `floe` of the user's configuration holds `theme` and `keys`; keys maps an action "
-        "to other keys, such as `help: f1`.",
+        "dashboard.yaml in the folder `floe` of the user's configuration holds `theme`, `notify` and `keys`; keys maps "
+        "an action to other keys, such as `help: f1`.",
         ExitCode.CONFIG,
+    )
+    DASHBOARD_PORT = Kind(
+        8104,
+        "the dashboard's web page cannot listen",
+        "The port of `--port` is taken, or not allowed to you. Without `--port` a free one is taken.",
     )
     # 9xxx: the machine
     DISK_FULL = Kind(9101, "no space left", "The file system is full, or a quota is used up.", ExitCode.MACHINE)

@@ -19,7 +19,7 @@ class LocalBackend(Details):
         """Nothing is watched before `start`; with `read_only` every command is refused."""
         super().__init__(session, read_only=read_only)
         self._watchers = Watchers(session, self)
-        self._executor = Executor(session, self, self._watchers.poke, read_only=read_only)
+        self._executor = Executor(session, self._watchers.poke, read_only=read_only)
 
     @property
     def state(self) -> State:
@@ -43,7 +43,7 @@ class LocalBackend(Details):
         return self._executor.send(command)
 
     def environment(self, service: str) -> tuple[tuple[str, str], ...]:
-        """The log's place, the variables of the service's process, then those of its clients; secrets hidden."""
+        """The log's place, what clients use, then the process's own; secrets hidden."""
         from floe_dev.config.credentials import load_secrets
         from floe_dev.dashboard.secrets import hidden, secret_values
         from floe_dev.watch.processes import environment_of
@@ -54,10 +54,10 @@ class LocalBackend(Details):
         clients = hidden(self._session.environment(), values)
         return (
             ("log", str(self._session.layout.logs_dir / f"{service}.log")),
-            *(("its process", "") for _ in own[:1]),
-            *((f"  {name}", value) for name, value in own),
             ("clients of the stack", "floe env"),
             *((f"  {name}", value) for name, value in clients),
+            *(("its process", f"pid {pid}") for _ in own[:1]),
+            *((f"  {name} ", value) for name, value in own),
         )
 
     def copies(self) -> tuple[tuple[str, str], ...]:

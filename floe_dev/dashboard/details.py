@@ -28,7 +28,6 @@ from floe_dev.watch.logs import read_log
 if TYPE_CHECKING:
     import duckdb
 
-    from floe_dev.catalogs.client import CatalogClient
     from floe_dev.telemetry.query import TelemetryReader
 
 _READER = "reader"
@@ -42,7 +41,6 @@ class Details:
         """Nothing is asked yet."""
         self._session = session
         self._read_only = read_only
-        self._known_catalog: CatalogClient | None = None
         self._database: duckdb.DuckDBPyConnection | None = None
         self._database_lock = threading.Lock()
 
@@ -62,13 +60,13 @@ class Details:
         """One table from metadata alone."""
         from floe_dev.watch.tables import table_detail
 
-        return table_detail(self.catalog().table(identifier))
+        return table_detail(self._session.table(identifier))
 
     def files(self, identifier: str) -> TableFiles:
         """Files and partitions of a table's current snapshot; none for a view."""
         from floe_dev.catalogs.inspect import files_of, open_table, partitions_of
 
-        info = self.catalog().table(identifier)
+        info = self._session.table(identifier)
         if info.kind == "view":
             return TableFiles()
         files = files_of(open_table(self._session.connection(), info))
@@ -151,22 +149,12 @@ class Details:
         """The end of a service's log, or what was written since `position`."""
         return read_log(self._session.layout.logs_dir / f"{service}.log", position)
 
-    def catalog(self) -> CatalogClient:
-        """The catalog as the stack's own principal sees it; FLOE2001 where the stack does not run."""
-        from floe_dev.catalogs.client import CatalogClient
-
-        self._session.require_running()
-        if self._known_catalog is None:
-            self._known_catalog = CatalogClient(self._session.connection())
-        return self._known_catalog
-
     def reader(self) -> TelemetryReader:
         """The store of traces; it can be read while the stack is down."""
         return self._session.telemetry()
 
     def forget_connections(self) -> None:
         """Another start may have other addresses: ask for them anew."""
-        self._known_catalog = None
         self._session.__dict__.pop("project", None)
         self._close_database()
 

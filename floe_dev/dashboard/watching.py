@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from floe_dev.dashboard.details import Details
 from floe_dev.model.traces import TraceSummary
@@ -13,6 +13,9 @@ from floe_dev.session import Session
 from floe_dev.watch.poller import Poller
 from floe_dev.watch.store import StateStore
 from floe_dev.watch.supervisor import SupervisorWatch
+
+if TYPE_CHECKING:
+    from floe_dev.catalogs.client import CatalogClient
 
 _TRACE_LIMIT = 1000
 
@@ -27,6 +30,8 @@ class Watchers:
         self._details = details
         self._supervisor = SupervisorWatch(self.store, session.root)
         self._trace_revision = -1
+        self._catalog: CatalogClient | None = None
+        self._catalog_is_old = threading.Event()
         self._runs_seen: object = None
         self._stopped = threading.Event()
         self.store.stack(project=session.root.name)
@@ -75,9 +80,18 @@ class Watchers:
         return list(found)
 
     def _tables(self) -> list[Any]:
+        from floe_dev.catalogs.client import CatalogClient
         from floe_dev.watch.tables import table_view
 
-        return [table_view(info) for info in self._details.catalog().tables()]
+        # One client for as long as the stack lives, used and closed by this thread alone.
+        if self._catalog_is_old.is_set() and self._catalog is not None:
+            self._catalog_is_old.clear()
+            self._catalog.close()
+            self._catalog = None
+        self._session.require_running()
+        if self._catalog is None:
+            self._catalog = CatalogClient(self._session.connection())
+        return [table_view(info) for info in self._catalog.tables()]
 
     def _traces(self) -> list[TraceSummary] | None:
         from floe_dev.telemetry.query import TraceFilter
@@ -104,6 +118,7 @@ class Watchers:
             if phase != last:
                 last = phase
                 self._details.forget_connections()
+                self._catalog_is_old.set()
                 self.poke(*self._pollers)
 
         return changed

@@ -93,7 +93,7 @@ class Backend(Protocol):
         ...
 
     def environment(self, service: str) -> tuple[tuple[str, str], ...]:
-        """The variables of the service's own process, then those that its clients use, secrets hidden."""
+        """The variables that clients use, then those of the service's own process, secrets hidden."""
         ...
 
     def copies(self) -> tuple[tuple[str, str], ...]:

@@ -18,6 +18,13 @@ class StartStack:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstRun:
+    """Materialize everything, where that was never done in this project, or `always`."""
+
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StopStack:
     """Stop the stack; data stay."""
 
@@ -106,6 +113,7 @@ class Rollback:
 
 Command = (
     StartStack
+    | FirstRun
     | StopStack
     | RestartService
     | Materialize

@@ -161,7 +161,7 @@ class RunDetail:
 
 @dataclass(frozen=True, slots=True)
 class TickView:
-    """One look of a schedule or a sensor: started, skipped or failed; `told` says why."""
+    """One look of a schedule or a sensor: done (it asked for runs), skipped or failed; `told` says why."""
 
     at: float
     state: str

@@ -22,6 +22,9 @@ from floe_dev.tui.text import inert
 class Actions(Navigation):
     """Sends commands for what is selected."""
 
+    #: Why the stack did not start, where it was started here.
+    start_error: FloeError | None = None
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "materialize", "Run it", id="materialize"),
         Binding("R,shift+r", "again", "Restart, retry", show=False, id="again"),
@@ -161,9 +164,12 @@ class Actions(Navigation):
         self.push_screen(screen)
 
         def over(answer: str | FloeError) -> None:
-            screen.over(answer if isinstance(answer, FloeError) else None)
+            self.start_error = answer if isinstance(answer, FloeError) else None
+            screen.over(self.start_error)
             if not isinstance(answer, FloeError):
                 self.told(answer)
+                if command.first_run != "never":
+                    self.act(commands.FirstRun(always=command.first_run == "always"))
 
         self.act(command, done=over)
 

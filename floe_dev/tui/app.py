@@ -19,7 +19,8 @@ from floe_dev.tui.startup import StartScreen
 from floe_dev.tui.themes import CONTRAST, MONO, THEMES
 
 #: Textual's own bindings that mean nothing here: the grids never scroll sideways.
-_NOT_HELPFUL = ("scroll_left", "scroll_right", "page_left", "page_right", "scroll_home", "scroll_end")
+_SIDEWAYS = ("scroll_left", "scroll_right", "page_left", "page_right", "scroll_home", "scroll_end")
+_NOT_HELPFUL = (*_SIDEWAYS, "screen.copy_text")
 
 
 class DashboardApp(Actions):

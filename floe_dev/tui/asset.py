@@ -13,7 +13,7 @@ from floe_dev.model.state import AssetView, State
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
-from floe_dev.tui.text import age, clock, duration, state_cell
+from floe_dev.tui.text import age, ago, clock, duration, state_cell
 
 CHECKS: tuple[Column[CheckView], ...] = (
     Column("state", 9, lambda c: state_cell(c.state)),
@@ -126,7 +126,7 @@ class AssetScreen(DetailScreen):
         parts = f"{asset.partitions_done}/{asset.partitions_total}" if asset.partitioned else ""
         kinds = " ".join(asset.kinds)
         took = f", took {duration(asset.seconds)}" if asset.seconds is not None else ""
-        last = f"{age(asset.materialized_at)} ago{took}" if asset.materialized_at else "never"
+        last = f"{ago(asset.materialized_at)}{took}" if asset.materialized_at else "never"
         owners = ", ".join(self._detail.owners) if self._detail else ""
         self.facts(
             [

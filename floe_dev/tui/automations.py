@@ -17,7 +17,7 @@ from floe_dev.tui.detail import LINES, DetailScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
 from floe_dev.tui.overview import ListScreen
-from floe_dev.tui.text import age, clock, inert, state_cell, until
+from floe_dev.tui.text import age, ago, clock, inert, state_cell, until
 
 _POLL_SECONDS = 3.0
 TICKS: tuple[Column[TickView], ...] = (
@@ -154,7 +154,7 @@ class AutomationScreen(DetailScreen):
         found = next((one for one in state.automations.items if (one.kind, one.name) == (kind, name)), None)
         self._item = found or self._item
         item = self._item
-        last = f"{clock(item.last_at)}   {age(item.last_at)} ago" if item.last_at else "never"
+        last = f"{clock(item.last_at)}   {ago(item.last_at)}" if item.last_at else "never"
         keys = "x cancels it" if kind == "backfill" else "Space turns it on or off   e shows what it would start now"
         self.facts(
             [

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 MIN_WIDTH, MIN_HEIGHT = 60, 15
-TONES = {"ok": "green", "busy": "cyan", "warn": "yellow", "bad": "bold red", "dim": "dim", "": ""}
+#: Tone -> what it is called in every theme, so that a theme without colour has none here either.
+_TONES = {"ok": "text-success", "busy": "text-accent", "warn": "text-warning", "bad": "text-error"}
 
 
 class FloeScreen(Screen[None]):
@@ -43,7 +44,7 @@ class FloeScreen(Screen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace", "back", "Back", show=False, id="back"),
-        Binding("slash", "filter", "Filter", key_display="/", id="filter"),
+        Binding("slash", "filter", "Find", key_display="/", id="filter"),
         Binding("h,left", "app.focus_previous", "Previous panel", show=False, id="previous-panel"),
         Binding("right", "app.focus_next", "Next panel", show=False, id="next-panel"),
     ]
@@ -90,6 +91,13 @@ class FloeScreen(Screen[None]):
         """Say so where there is no room."""
         self.set_class(event.size.width < MIN_WIDTH or event.size.height < MIN_HEIGHT, "-small")
 
+    def tone(self, tone: str) -> str:
+        """The tone as a style of rich, in the colours of the theme."""
+        if tone in _TONES:
+            colour = self.app.theme_variables.get(_TONES[tone], "")
+            return f"bold {colour}" if tone == "bad" else colour
+        return "dim" if tone == "dim" else ""
+
     def take(self, state: State) -> None:
         """Show this state; called for the screen that is seen only."""
         self.query_one("#crumbs", Static).update(self._crumbs(state))
@@ -111,18 +119,18 @@ class FloeScreen(Screen[None]):
     def _crumbs(self, state: State) -> Text:
         stack = state.stack
         word, tone = state_cell(stack.phase)
-        text = Text.assemble(("floe ", "bold"), inert(stack.project or "…"), " ", (word, TONES[tone]))
+        text = Text.assemble(("floe ", "bold"), inert(stack.project or "…"), " ", (word, self.tone(tone)))
         for screen in self.app.screen_stack:
             if isinstance(screen, FloeScreen) and screen.crumb:
                 text.append(" > ", "dim").append(inert(screen.crumb))
-        if stack.reload_error:
-            text.append("  △ the last save does not load", "yellow")
-        elif stack.error is not None:
-            text.append(f"  ✗ {inert(stack.error.what)}", "bold red")
+        if stack.reload_error and len(self.app.screen_stack) > 1:
+            text.append("  △ the last save does not load", self.tone("warn"))
+        elif stack.error is not None and len(self.app.screen_stack) > 1:
+            text.append(f"  ✗ {inert(stack.error.what)}", self.tone("bad"))
         elif stack.urls.get("dagster") and len(self.app.screen_stack) <= 1 + (len(text.plain) > 60):
             text.append(f"  {stack.stack} · {stack.urls['dagster']}", "dim")
         if self.floe.read_only:
-            text.append("  read-only", "yellow")
+            text.append("  read-only", self.tone("warn"))
         text.no_wrap = True
         text.overflow = "ellipsis"
         return text

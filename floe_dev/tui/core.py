@@ -144,7 +144,7 @@ class CoreApp(App[str]):
         """What became of a command."""
         if isinstance(answer, FloeError):
             self.tell_error(answer)
-        else:
+        elif answer:
             self.notify(inert(answer), markup=False)
 
     def warn(self, text: str) -> None:

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static, TabbedContent, TabPane
 
 from floe_dev.errors import FloeError
-from floe_dev.tui.base import TONES, FloeScreen
+from floe_dev.tui.base import FloeScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.text import Cell, inert
 
@@ -75,7 +75,7 @@ class DetailScreen(FloeScreen):
             if not first:
                 text.append("\n")
             first = False
-            text.append(f"{name:<12}", "dim").append(inert(words), TONES[tone])
+            text.append(f"{name:<12}", "dim").append(inert(words), self.tone(tone))
         self.query_one("#facts", Static).update(text)
 
     def failed(self, error: FloeError) -> None:

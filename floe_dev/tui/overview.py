@@ -12,7 +12,7 @@ from textual.containers import Grid as Layout
 from textual.widgets import Static
 
 from floe_dev.model.state import State
-from floe_dev.tui.base import TONES, FloeScreen
+from floe_dev.tui.base import FloeScreen
 from floe_dev.tui.grid import Grid
 from floe_dev.tui.join import Links, links_of
 from floe_dev.tui.lists import SliceGrid, key_of
@@ -142,19 +142,19 @@ class OverviewScreen(ListScreen):
     def _offer(self, state: State) -> Text:
         stack = state.stack
         if stack.error is not None and stack.phase == "failed":
-            text = Text.assemble((f"✗ {inert(stack.error.what)}", TONES["bad"]))
+            text = Text.assemble((f"✗ {inert(stack.error.what)}", self.tone("bad")))
             for line in (stack.error.why or "", f"fix: {stack.error.fix}" if stack.error.fix else ""):
                 if line:
                     text.append(f"\n  {inert(line.partition(chr(10))[0])}")
             return text if self.floe.read_only else text.append("\n  S tries again", "bold")
         if stack.phase in ("down", "failed"):
-            text = Text.assemble(("○ the stack is not running", TONES["warn"]))
+            text = Text.assemble(("○ the stack is not running", self.tone("warn")))
             if self.floe.read_only:
                 return text.append("   floe up starts it", "dim")
             return text.append("   press S to start it", "bold")
         if stack.reload_error:
             first, *rest = stack.reload_error.splitlines()
-            text = Text.assemble((f"△ {inert(first)}", TONES["warn"]))
+            text = Text.assemble((f"△ {inert(first)}", self.tone("warn")))
             for line in rest[:6]:
                 text.append(f"\n{inert(line)}")
             return text

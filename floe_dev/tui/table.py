@@ -16,7 +16,7 @@ from floe_dev.tui.asset import COLUMNS
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen, Line
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
-from floe_dev.tui.text import Cell, age, clock, inert, number, size
+from floe_dev.tui.text import Cell, ago, clock, inert, number, size
 
 
 def _change(snapshot: SnapshotView) -> Cell:
@@ -53,6 +53,7 @@ PARTITIONS: tuple[Column[PartitionView], ...] = (
     Column("size", 10, lambda p: size(p.size), right=True),
 )
 _WIDEST = 32
+_SIGNS = {"+": "ok", "-": "bad"}
 
 
 def row_columns(rows: Rows) -> tuple[Column[tuple[str, ...]], ...]:
@@ -61,13 +62,14 @@ def row_columns(rows: Rows) -> tuple[Column[tuple[str, ...]], ...]:
     for place, name in enumerate(rows.columns):
         widest = max([len(name), *(len(row[place]) for row in rows.rows[:50])], default=1)
         found.append(
-            Column(inert(name), min(_WIDEST, widest), _cell_at(place), rank=place, grow=place == 0),
+            Column(inert(name), min(_WIDEST, widest), _cell_at(place), rank=place, grow=place == len(rows.columns) - 1),
         )
     return tuple(found)
 
 
-def _cell_at(place: int) -> Callable[[tuple[str, ...]], str]:
-    return lambda row: row[place]
+def _cell_at(place: int) -> Callable[[tuple[str, ...]], Cell]:
+    # The first column of a comparison is nothing but + and -.
+    return lambda row: (row[place], _SIGNS.get(row[place], "") if place == 0 else "")
 
 
 class TableScreen(DetailScreen):
@@ -172,10 +174,11 @@ class TableScreen(DetailScreen):
         question = [
             f"Roll {self.identifier} back to snapshot {item.number} of {clock(item.at)}?",
             f"rows: {number(current.rows)} → {number(item.rows)}",
-            f"readers then see what was written {age(item.at)} ago; newer snapshots are kept",
+            f"readers then see what was written {ago(item.at)}; newer snapshots are kept",
         ]
         if lost or back:
-            question.append(f"columns: -{', -'.join(sorted(lost)) or '0'}  +{', +'.join(sorted(back)) or '0'}")
+            changed = [*(f"-{name}" for name in sorted(lost)), *(f"+{name}" for name in sorted(back))]
+            question.append(f"columns: {' '.join(changed)}")
         self.floe.act(Rollback(self.identifier, item.snapshot_id, current.snapshot_id), question)
 
     @on(Grid.Opened)
@@ -201,7 +204,7 @@ class TableScreen(DetailScreen):
                     if detail.kind == "table"
                     else "",
                 ),
-                ("snapshot", f"{current.snapshot_id}   {age(current.at)} ago   {current.operation}" if current else ""),
+                ("snapshot", f"{current.snapshot_id}   {ago(current.at)}   {current.operation}" if current else ""),
                 ("written by", " ".join(part for part in (current.node, current.run_id) if part) if current else ""),
                 ("location", (detail.location, "dim")),
             ]
@@ -249,12 +252,14 @@ class SnapshotScreen(DetailScreen):
         self._table = table
         self._snapshot = snapshot
         self._before = before
+        self._compared = False
         self.crumb = f"snapshot {snapshot.number}"
 
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
-        """What changed, and the summary."""
+        """What changed in numbers and in rows, and the summary."""
         return (
             ("difference", Grid(LINES, lambda line: line[0], id="difference", header=False)),
+            ("rows", Grid[tuple[str, ...]]((), lambda row: "\x1f".join(row), id="rows")),
             ("summary", Grid(PAIRS, lambda p: p[0], id="summary")),
         )
 
@@ -280,6 +285,26 @@ class SnapshotScreen(DetailScreen):
         lines += [(f"- {column}", "bad") for column in (old.columns if old else ()) if column not in one.columns]
         self.section("difference").show(lines)
         self.section("summary").show(tuple(sorted(one.summary.items())))
+
+    def tab_shown(self, section: str) -> None:
+        """Rows are compared when they are looked at."""
+        if section != "rows" or self._compared:
+            return
+        self._compared = True
+        self.section("rows").show((), ("◌ comparing …", "busy"))
+        old = self._before.snapshot_id if self._before is not None else None
+        backend = self.floe.backend
+        self.floe.background(lambda: backend.difference(self._table, old, self._snapshot.snapshot_id), self._compare)
+
+    def _compare(self, answer: Rows | FloeError) -> None:
+        if not self.is_attached:
+            return
+        grid = self.section("rows")
+        if isinstance(answer, FloeError):
+            grid.show((), (f"✗ {answer.what}: {answer.why or ''}", "bad"))
+            return
+        grid.set_columns(row_columns(answer))
+        grid.show(answer.rows, ("the rows are the same", "dim"))
 
     def links(self) -> Links:
         """Where it came from."""

@@ -106,6 +106,12 @@ def age(at: float | None, now: float | None = None) -> str:
     return f"{int(seconds // 86_400)} d"
 
 
+def ago(at: float | None, now: float | None = None) -> str:
+    """`12 s ago`, but `now` and `soon` as they are."""
+    told = age(at, now)
+    return told if told in ("", "now", "soon") else f"{told} ago"
+
+
 def until(at: float | None, now: float | None = None) -> str:
     """How long until then: `in 5 min`; empty where nothing is planned."""
     if at is None:
@@ -153,6 +159,6 @@ def clock(at: float | None) -> str:
     if at is None:
         return ""
     moment = time.localtime(at)
-    today = time.localtime()
+    today = time.localtime(time.time())
     same_day = (moment.tm_year, moment.tm_yday) == (today.tm_year, today.tm_yday)
     return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S", moment)

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import psutil
+from pydantic import ValidationError
 
 from floe_dev.errors import FloeError
 from floe_dev.model.state import ServiceView
@@ -51,6 +52,8 @@ class SupervisorWatch:
                 reason = "the supervisor ended"
             except FloeError as error:
                 reason = error.what
+            except ValidationError:
+                reason = "the running supervisor is of another version of floe; `floe down`, then `floe up`"
             except (OSError, ValueError) as error:
                 reason = f"{type(error).__name__}: {error}"
             self._store.stack(phase="failed" if self._store.state.stack.error else "down")

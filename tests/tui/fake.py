@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,6 +39,9 @@ class FakeBackend:
         self.found_automation = AutomationDetail()
         self.found_evaluation = Evaluation()
         self.refuse: FloeError | None = None
+        #: Cleared: commands are not answered.
+        self.hold = threading.Event()
+        self.hold.set()
 
     @property
     def state(self) -> State:
@@ -54,6 +58,7 @@ class FakeBackend:
 
     def send(self, command: commands.Command) -> str:
         self.sent.append(command)
+        self.hold.wait()
         if self.refuse is not None:
             raise self.refuse
         return "done"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -24,14 +23,7 @@ from floe_dev.tui.text import inert
 from floe_dev.tui.themes import THEMES
 from floe_dev.tui.trace import TraceScreen, critical_path, rows_of
 from tests.tui.fake import FakeBackend, asset, full, shop
-
-
-def screen_text(app: DashboardApp) -> str:
-    """What stands on the screen, line by line."""
-    width, height = app.size
-    lines = app.screen._compositor.render_strips(app.size)
-    assert len(lines) == height
-    return "\n".join("".join(segment.text for segment in strip).ljust(width) for strip in lines)
+from tests.tui.screens import run, screen_text, seen, settled
 
 
 @asynccontextmanager
@@ -43,26 +35,6 @@ async def shown(
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         yield app, pilot, backend
-
-
-async def seen(app: DashboardApp, pilot: Pilot[str], words: str, seconds: float = 8.0) -> str:
-    """Wait until these words stand on the screen; the whole of it."""
-    for _ in range(int(seconds / 0.1)):
-        await pilot.pause(0.1)
-        text = screen_text(app)
-        if words in text:
-            return text
-    raise AssertionError(f"{words!r} is not on the screen:\n{text}")
-
-
-async def settled(pilot: Pilot[str]) -> None:
-    """Threads have answered and the screen is drawn."""
-    await asyncio.sleep(0.25)
-    await pilot.pause()
-
-
-def run(coroutine: object) -> None:
-    asyncio.run(coroutine)  # type: ignore[arg-type]
 
 
 def test_states_are_glyph_and_word() -> None:
@@ -329,7 +301,7 @@ def test_a_start_that_fails_shows_the_reason_and_its_fix() -> None:
     async def go() -> None:
         async with shown(state, start=commands.StartStack()) as (_app, pilot, backend):
             await settled(pilot)
-            assert backend.sent == [commands.StartStack()]
+            assert backend.sent == [commands.StartStack(), commands.FirstRun()]
         backend = FakeBackend(state)
         backend.refuse = FloeError(
             Code.SERVICE_FAILED, "`catalog` ended", why="exit status 1", detail=("port 8181: [red]",), fix="floe logs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,16 +24,21 @@ THEMES = ("dark", "light", "contrast", "mono")
 @click.command(short_help="Show the stack live: services, assets, tables, traces.")
 @click.option("--read-only", is_flag=True, help="Show everything, change nothing.")
 @click.option("--theme", type=click.Choice(THEMES), default=None, help="Colours (default: dark; T changes them).")
+@click.option("--web", is_flag=True, help="Serve it to a browser on this machine, behind a token, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(1, 65535), default=None, help="With --web: the port (default: a free one).")
 @project_option
 @pass_output
-def command(output: Output, read_only: bool, theme: str | None, root: Path) -> int:
+def command(output: Output, read_only: bool, theme: str | None, web: bool, port: int | None, root: Path) -> int:
     """Open the dashboard on the project's stack; where it does not run, S starts it.
 
     `?` shows the keys. Leaving with q leaves the stack running.
     """
     from floe_dev.session import Session
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if web:
+        return _serve(output, root, read_only=read_only, theme=theme, port=port)
+    # In a browser's tab textual-serve is the terminal, over pipes.
+    if not (os.environ.get("TEXTUAL_DRIVER") or (sys.stdin.isatty() and sys.stdout.isatty())):
         raise FloeError(
             Code.DASHBOARD_NO_TERMINAL,
             "the dashboard needs a terminal",
@@ -40,6 +46,20 @@ def command(output: Output, read_only: bool, theme: str | None, root: Path) -> i
             fix=floe_command("status", project=root),
         )
     return show_dashboard(output, Session(root), read_only=read_only, theme=theme)
+
+
+def _serve(output: Output, root: Path, *, read_only: bool, theme: str | None, port: int | None) -> int:
+    from floe_dev.dashboard.web import DashboardServer
+
+    command = [sys.executable, "-m", "floe_dev.cli", "dashboard", "--project", str(root)]
+    command += ["--read-only"] if read_only else []
+    command += ["--theme", theme] if theme is not None else []
+    server = DashboardServer(command, port or 0)
+    output.data(server.address)
+    output.say("open this address; Ctrl-C ends the page, the stack goes on running")
+    sys.stdout.flush()
+    server.run()
+    return ExitCode.OK
 
 
 def show_dashboard(
@@ -68,8 +88,15 @@ def show_dashboard(
     finally:
         backend.stop()
     stack = backend.state.stack
-    if stack.error is not None and result != "stopped":
-        raise stack.error
+    error = app.start_error or stack.error
+    if error is not None and result != "stopped":
+        raise error
+    if result == "gave-up":
+        output.say("stopping what was started …")
+        session.down()
+        again = floe_command("up", project=session.root)
+        output.say(f"stopped; nothing is left running. Start again with: {again}")
+        return ExitCode.INTERRUPTED
     if result == "stopped":
         output.say("the stack is stopped; data stay")
     elif stack.phase in ("ready", "degraded", "starting"):

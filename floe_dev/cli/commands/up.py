@@ -64,7 +64,8 @@ def command(
     """Start the project's stack and leave it running.
 
     The first time, every asset is materialized once; later starts say what is out of date. Where
-    the stack runs already, this shows its status. Ctrl-C stops what this command started.
+    the stack runs already, this shows its status. Ctrl-C stops what this command started. In a
+    terminal the start is shown in the dashboard, which stays; --progress plain or live returns.
     """
     from floe_dev.session import Session, UpOptions
 
@@ -77,6 +78,14 @@ def command(
         if stack is not None and stack != was_running.stack:
             session.up(UpOptions(stack=stack))  # raises FLOE2105
         return _already(output, root, as_json=as_json, json_lines=progress == "json")
+    if progress == "auto" and not (detach or as_json or trace or budget is not None) and _has_terminal():
+        from floe_dev.cli.commands.dashboard import show_dashboard
+        from floe_dev.model.commands import StartStack
+
+        if platform is None:
+            session.project  # noqa: B018 - a wrong configuration is told on the normal screen
+        start = StartStack(stack, platform, port, timeout, first_run=run or "auto")
+        return show_dashboard(output, session, start=start)
     started = time.monotonic()
     view = make_progress(progress, output, title=f"floe up: {root.name}", environ=os.environ, tty=sys.stderr.isatty())
     recorder = _Recorder(view)
@@ -95,11 +104,12 @@ def command(
         from floe_dev.cli.render.start import show_start
 
         show_start(output, session, ready_after, budget, whole=trace)
-    if progress == "auto" and not (detach or as_json or trace) and sys.stdin.isatty() and sys.stdout.isatty():
-        from floe_dev.cli.commands.dashboard import show_dashboard
-
-        return show_dashboard(output, session)
     return 0
+
+
+def _has_terminal() -> bool:
+    """Whether there is a screen for the dashboard, which shows the start and stays."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def _pending_first_run(session: Session, run: str | None) -> bool:

@@ -74,8 +74,8 @@ _BACKFILL_CANCEL = """
 mutation Cancel($id: String!) { cancelPartitionBackfill(backfillId: $id) {
   __typename ... on PythonError { message } ... on UnauthorizedError { message } } }
 """
-#: Dagster's word for a tick that asked for nothing.
-_TICK_STATES = {"SUCCESS": "started", "SKIPPED": "skipped", "FAILURE": "failed", "STARTED": "running"}
+#: Dagster's words for ticks -> the dashboard's.
+_TICK_STATES = {"SUCCESS": "done", "SKIPPED": "skipped", "FAILURE": "failed", "STARTED": "running"}
 _PARTITION_TAG = "dagster/partition"
 
 

@@ -122,7 +122,8 @@ def asset_detail(client: DagsterClient, key: str) -> AssetDetail:
         history=tuple(
             Materialization(item["runId"], float(item["timestamp"]) / 1000, item["partition"]) for item in history
         ),
-        metadata=tuple((label, text) for label, text in shown if text),
+        # dagster-dbt keeps Python objects among them, of which only their names come over the wire.
+        metadata=tuple((label, text) for label, text in shown if text and not text.endswith("(unserializable)")),
         columns=tuple(columns),
         partitions=_partitions(node),
     )

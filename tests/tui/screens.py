@@ -1,0 +1,44 @@
+"""What stands on the screen of the real app, and how to wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from textual.pilot import Pilot
+
+from floe_dev.tui.app import DashboardApp
+
+R = TypeVar("R")
+
+
+def screen_text(app: DashboardApp) -> str:
+    """What stands on the screen, line by line."""
+    width, height = app.size
+    lines = app.screen._compositor.render_strips(app.size)
+    assert len(lines) == height
+    return "\n".join("".join(segment.text for segment in strip).ljust(width) for strip in lines)
+
+
+async def seen(app: DashboardApp, pilot: Pilot[str], words: str, seconds: float = 8.0) -> str:
+    """Wait until these words stand on the screen; the whole of it."""
+    give_up = time.monotonic() + seconds
+    text = ""
+    while time.monotonic() < give_up:
+        await pilot.pause(0.1)
+        text = screen_text(app)
+        if words in text:
+            return text
+    raise AssertionError(f"{words!r} is not on the screen:\n{text}")
+
+
+async def settled(pilot: Pilot[str]) -> None:
+    """Threads have answered and the screen is drawn."""
+    await asyncio.sleep(0.25)
+    await pilot.pause()
+
+
+def run(coroutine: Coroutine[Any, Any, R]) -> R:
+    return asyncio.run(coroutine)

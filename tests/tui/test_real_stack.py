@@ -1,0 +1,495 @@
+"""The real app, driven by keys, against a real embedded stack that it started itself: every screen and every action."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from textual.pilot import Pilot
+
+from floe_dev.config.credentials import load_secrets
+from floe_dev.dashboard import LocalBackend
+from floe_dev.model.commands import StartStack
+from floe_dev.session import Session
+from floe_dev.tui.app import DashboardApp
+from floe_dev.tui.grid import Grid
+from tests.tui.project import MODEL, make_project
+from tests.tui.screens import run, screen_text, seen, settled
+
+pytestmark = pytest.mark.stack
+SIZE = (140, 40)
+
+
+@dataclass
+class Stack:
+    session: Session
+    backend: LocalBackend
+
+    @asynccontextmanager
+    async def app(
+        self, size: tuple[int, int] = SIZE, **options: object
+    ) -> AsyncIterator[tuple[DashboardApp, Pilot[str]]]:
+        """The dashboard on the running stack, on its overview, all panels filled."""
+        app = DashboardApp(self.backend, **options)  # type: ignore[arg-type]
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await seen(app, pilot, "bronze/numbers", 20)
+            yield app, pilot
+
+
+async def to_row(app: DashboardApp, pilot: Pilot[str], key: str, panel: str) -> None:
+    """The cursor on the row of that key in that panel of the overview."""
+    grid = app.screen.query_one(f"#{panel}", Grid)
+    give_up = time.monotonic() + 15
+    while not any(grid._key(item) == key for item in grid.items):
+        assert time.monotonic() < give_up, f"{key} is not among {[grid._key(item) for item in grid.items]}"
+        await pilot.pause(0.2)
+    grid.focus()
+    grid.select(key)
+    await pilot.pause()
+
+
+async def until(pilot: Pilot[str], true: object, what: str, seconds: float = 60.0) -> None:
+    """Wait for something that is not on the screen."""
+    give_up = time.monotonic() + seconds
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < give_up, what
+        await pilot.pause(0.2)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Started with the app's own start screen; its first run is over."""
+    home = tmp_path_factory.mktemp("dashboard")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("FLOE_", "POLARIS_", "OTEL_", "OPENLINEAGE_"))]:
+            patch.delenv(name)
+        patch.setenv("XDG_STATE_HOME", str(home / "state"))
+        session = Session(make_project(home / "shop"))
+        backend = LocalBackend(session)
+        backend.start()
+
+        async def go() -> None:
+            app = DashboardApp(backend, start=StartStack())
+            async with app.run_test(size=SIZE) as pilot:
+                await seen(app, pilot, "> start", 20)
+                text = await seen(app, pilot, "catalog", 30)
+                assert "start-up" in text
+                assert "█" in await seen(app, pilot, "● ready", 90), "parts of the start have bars"
+                await seen(app, pilot, "1 services 5", 120)
+                # The first run was begun without asking; what it makes appears.
+                await until(
+                    pilot,
+                    lambda: (
+                        session.first_run_done()
+                        and {one.state for one in backend.state.assets.items} == {"fresh"}
+                        and all(one.over for one in backend.state.runs.items)
+                    ),
+                    "the first run does not end well",
+                    150,
+                )
+
+        try:
+            run(go())
+            yield Stack(session, backend)
+        finally:
+            backend.stop()
+            session.down()
+
+
+def test_the_overview_shows_services_assets_tables_and_traces(stack: Stack) -> None:
+    async def go() -> None:
+        async with stack.app((200, 50)) as (app, pilot):
+            text = await seen(app, pilot, "silver.totals")
+            for words in ("dagster-webserver", "MiB", "gold/summary", "1/1", "3/3", "4 traces"):
+                assert words in text, words
+            await seen(app, pilot, "run of", 20)
+
+    run(go())
+
+
+def test_an_asset_has_lineage_checks_runs_partitions_columns_and_metadata(stack: Stack) -> None:
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await to_row(app, pilot, "silver/totals", "assets")
+            await pilot.press("enter")
+            text = await seen(app, pilot, "upstream")
+            assert "bronze/numbers" in text
+            assert "gold/summary" in text
+            await pilot.press("2")
+            assert "✓ pass" in await seen(app, pilot, "unique")
+            await pilot.press("3")
+            run_id = stack.backend.asset("silver/totals").history[0].run_id
+            await seen(app, pilot, run_id[:8])
+            await pilot.press("6")
+            await seen(app, pilot, "dagster/table_name")
+            assert "unserializable" not in screen_text(app)
+            await pilot.press("escape")
+            await to_row(app, pilot, "bronze/daily", "assets")
+            await pilot.press("enter", "4")
+            text = await seen(app, pilot, "2025-01-03")
+            assert "● fresh" in text
+
+    run(go())
+
+
+def test_a_table_has_rows_snapshots_schema_files_and_properties(stack: Stack) -> None:
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await to_row(app, pilot, "bronze.daily", "tables")
+            await pilot.press("enter")
+            assert "2025-01-02" in await seen(app, pilot, "visits")
+            for key, words in (("2", "operation"), ("3", "date"), ("4", "schema 0"), ("5", ".parquet")):
+                await pilot.press(key)
+                await seen(app, pilot, words)
+            await pilot.press("6")
+            await seen(app, pilot, "files")
+            await pilot.press("7")
+            await seen(app, pilot, "write.")
+
+    run(go())
+
+
+def test_the_join_is_one_key_and_escape_goes_back(stack: Stack) -> None:
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await to_row(app, pilot, "silver/totals", "assets")
+            await pilot.press("u")
+            await seen(app, pilot, "steps")
+            await seen(app, pilot, "silver/totals")
+            await pilot.press("t")
+            text = await seen(app, pilot, "commit silver.totals", 20)
+            assert "█ critical path" in text
+            await to_span(app, pilot, "commit silver.totals")
+            await pilot.press("s")
+            text = await seen(app, pilot, "operation")
+            assert "> silver.totals" in text
+            await pilot.press("enter")
+            assert "added" in await seen(app, pilot, "difference")
+            await pilot.press("a")
+            text = await seen(app, pilot, "upstream")
+            for crumb in ("> run ", "> trace ", "> silver.totals", "> snapshot ", "> silver/totals"):
+                assert crumb in text
+            await pilot.press(*["escape"] * 5)
+            await seen(app, pilot, "1 services")
+
+    run(go())
+
+
+async def to_span(app: DashboardApp, pilot: Pilot[str], name: str) -> None:
+    grid = app.screen.query_one("#spans", Grid)
+    found = next(item for item in grid.items if item.span.name == name)
+    grid.select(found.span.span_id)
+    await pilot.pause()
+
+
+def test_a_trace_folds_and_shows_attributes_and_logs(stack: Stack) -> None:
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await to_row(app, pilot, "silver/totals", "assets")
+            await pilot.press("t")
+            await seen(app, pilot, "model totals", 20)
+            await pilot.press("home", "space")
+            await pilot.pause()
+            assert "model totals" not in screen_text(app)
+            await pilot.press("space")
+            await to_span(app, pilot, "commit silver.totals")
+            await pilot.press("enter")
+            await seen(app, pilot, "silver.totals")
+            assert "resource service.name" in await seen(app, pilot, "resource")
+            await pilot.press("l")
+            await settled(pilot)
+            assert app.screen.query_one("#log", Grid).has_focus
+
+    run(go())
+
+
+def test_lineage_shows_what_is_made_from_what(stack: Stack) -> None:
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await pilot.press("7")
+            text = await seen(app, pilot, "└─ silver/totals")
+            assert "└─ gold/summary" in text
+
+    run(go())
+
+
+def test_a_service_has_its_log_its_environment_without_secrets_and_is_restarted(stack: Stack) -> None:
+    secrets = load_secrets(stack.session.layout)
+    assert secrets is not None
+    hidden = [secrets.telemetry_token, *(one.client_secret for one in secrets.principals.values())]
+
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await to_row(app, pilot, "dagster-daemon", "services")
+            await pilot.press("enter")
+            assert "pid" in await seen(app, pilot, "endpoint")
+            await pilot.press("2")
+            await seen(app, pilot, "clients of the stack")
+            grid = app.screen.query_one("#environment", Grid)
+            shown = dict(grid.items)
+            assert shown["  DAGSTER_HOME"].endswith("dagster")
+            assert shown["  POLARIS_CLIENT_SECRET"] == "••••••••"
+            everything = "\n".join(f"{name}={value}" for name, value in grid.items)
+            assert not [one for one in hidden if one.get_secret_value() in everything]
+            await pilot.press("R")
+            await seen(app, pilot, "Restart dagster-daemon?")
+            await pilot.press("y")
+            await seen(app, pilot, "dagster-daemon was restarted", 60)
+
+    run(go())
+
+
+def test_the_path_of_a_change_takes_under_ten_keys_a_step(stack: Stack) -> None:
+    """Materialize, watch, trace, snapshot, rows: the keys of each step are counted."""
+
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            before = {one.run_id for one in stack.backend.state.runs.items}
+            await pilot.press("slash", *"totals", "enter")
+            await pilot.press("r", "enter")
+            await until(
+                pilot, lambda: {one.run_id for one in stack.backend.state.runs.items} - before, "no run began", 30
+            )
+            (new,) = {one.run_id for one in stack.backend.state.runs.items} - before
+            await seen(app, pilot, "◌ running", 30)
+            await pilot.press("u")
+            await seen(app, pilot, f"run {new[:8]}")
+            await seen(app, pilot, "✓ success", 90)
+            await until(pilot, lambda: new in {one.run_id for one in stack.backend.state.traces.items}, "no trace", 30)
+            await pilot.press("t")
+            await seen(app, pilot, "commit silver.totals", 20)
+            await pilot.press("s")
+            await seen(app, pilot, "operation")
+            grid = app.screen.query_one("#snapshots", Grid)
+            await until(pilot, lambda: grid.current is not None and grid.current.run_id == new, "another snapshot", 10)
+            await pilot.press("1")
+            await seen(app, pilot, "total")
+            rows = app.screen.query_one("#preview", Grid)
+            await until(pilot, lambda: len(rows.items) == 3, "no rows", 20)
+
+    run(go())
+
+
+def test_a_broken_model_tells_its_reason_and_is_retried(stack: Stack) -> None:
+    model = stack.session.root / MODEL
+    good = model.read_text()
+
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await to_row(app, pilot, "silver/totals", "assets")
+            await pilot.press("r", "enter")
+            await seen(app, pilot, "press ! to see why", 90)
+            await pilot.press("exclamation_mark")
+            text = await seen(app, pilot, "amuont", 20)
+            assert "totals" in text
+            assert "✗ failed" in text
+            model.write_text(good)
+            await pilot.pause(5)
+            await pilot.press("R")
+            await seen(app, pilot, "tries again what failed", 30)
+            await pilot.press("escape")
+            await until(
+                pilot,
+                lambda: (
+                    stack.backend.state.runs.items[0].status == "success"
+                    and stack.backend.state.runs.items[0].parent is not None
+                ),
+                "the retry does not end well",
+                90,
+            )
+
+    model.write_text(good.replace("sum(amount)", "sum(amuont)"))
+    time.sleep(3)
+    try:
+        run(go())
+    finally:
+        model.write_text(good)
+
+
+def test_a_run_is_canceled_after_asking(stack: Stack) -> None:
+    flag = stack.session.root / "go_slow"
+    flag.touch()
+
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await to_row(app, pilot, "bronze/slow", "assets")
+            await pilot.press("r", "enter")
+            await until(pilot, lambda: stack.backend.state.runs.items[0].status == "started", "it does not run", 60)
+            await pilot.press("u")
+            await seen(app, pilot, "run ")
+            await pilot.press("l")
+            await seen(app, pilot, "slow goes on until it is canceled", 40)
+            await pilot.press("x")
+            await seen(app, pilot, "Cancel the run of bronze/slow?")
+            await pilot.press("y")
+            await until(pilot, lambda: stack.backend.state.runs.items[0].status == "canceled", "not canceled", 60)
+
+    try:
+        run(go())
+    finally:
+        flag.unlink()
+
+
+def test_a_table_is_rolled_back_to_a_snapshot_and_the_rows_are_compared(stack: Stack) -> None:
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            first = stack.backend.table("silver.totals").snapshots[-1].snapshot_id
+            await to_row(app, pilot, "silver.totals", "tables")
+            await pilot.press("enter", "2")
+            await seen(app, pilot, "operation")
+            await pilot.press("enter", "2")
+            await seen(app, pilot, "the rows are the same")
+            await pilot.press("escape", "end", "b")
+            text = await seen(app, pilot, "Roll silver.totals back to snapshot")
+            assert "rows: 3 → 3" in text
+            await pilot.press("y")
+            await seen(app, pilot, "again", 30)
+            detail = stack.backend.table("silver.totals")
+            assert next(one for one in detail.snapshots if one.current).snapshot_id == first
+
+    run(go())
+
+
+def test_partitions_are_backfilled_and_the_backfill_is_seen(stack: Stack) -> None:
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await to_row(app, pilot, "bronze/daily", "assets")
+            await pilot.press("r")
+            await seen(app, pilot, "all 3")
+            await pilot.press("enter")
+            await seen(app, pilot, "of 3 partitions started", 30)
+            await pilot.press("6")
+            await seen(app, pilot, "backfill", 20)
+            await pilot.press("end", "enter")
+            text = await seen(app, pilot, "2025-01-03", 20)
+            assert "bronze/daily" in text
+            await seen(app, pilot, "✓ done", 120)
+            await pilot.press("x")
+            await seen(app, pilot, "this backfill is over")
+
+    run(go())
+
+
+def test_automations_are_switched_evaluated_and_started(stack: Stack) -> None:
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await pilot.press("6")
+            await seen(app, pilot, "every_morning", 20)
+            grid = app.screen.query_one("#automations", Grid)
+            grid.select("schedule every_morning")
+            await pilot.press("space")
+            await seen(app, pilot, "every_morning is on", 20)
+            await seen(app, pilot, "in ", 20)
+            await pilot.press("space")
+            await seen(app, pilot, "every_morning is off", 20)
+            await pilot.press("e")
+            await seen(app, pilot, "1 run", 30)
+            before = len(stack.backend.state.runs.items)
+            await pilot.press("r")
+            await seen(app, pilot, "every_morning started run", 30)
+            await until(pilot, lambda: len(stack.backend.state.runs.items) > before, "no run", 20)
+            grid.select("sensor new_totals")
+            await pilot.press("e")
+            await seen(app, pilot, "new_totals now")
+            await seen(app, pilot, "would start", 30)
+            await pilot.press("escape", "enter")
+            await seen(app, pilot, "no tick yet", 20)
+            await until(pilot, lambda: stack.backend.state.runs.items[0].over, "it does not end", 60)
+
+    run(go())
+
+
+def test_sql_on_the_selected_table_and_what_can_be_copied(stack: Stack) -> None:
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await to_row(app, pilot, "bronze.numbers", "tables")
+            await pilot.press("colon")
+            await pilot.pause()
+            await pilot.press("enter")
+            await seen(app, pilot, "4 rows", 30)
+            await pilot.press("escape")
+            await to_row(app, pilot, "silver/totals", "assets")
+            await pilot.press("enter")
+            await seen(app, pilot, "upstream")
+            await pilot.press("y")
+            text = await seen(app, pilot, "dbt command")
+            for words in ("dbt build --select totals", "floe env", "curl -s http://127.0.0.1"):
+                assert words in text
+            await pilot.press("enter")
+            await settled(pilot)
+            assert app.clipboard == "silver/totals"
+
+    run(go())
+
+
+def test_read_only_has_no_action_and_several_attach_at_once(stack: Stack) -> None:
+    async def go() -> None:
+        other = LocalBackend(stack.session, read_only=True)
+        other.start()
+        try:
+            app = DashboardApp(other, read_only=True)
+            async with app.run_test(size=SIZE, notifications=True) as pilot:
+                await seen(app, pilot, "bronze/numbers", 20)
+                runs = len(other.state.runs.items)
+                await to_row(app, pilot, "bronze/numbers", "assets")
+                await pilot.press("r")
+                await seen(app, pilot, "started with --read-only")
+                await pilot.press("colon", *"create table silver.x as select 1", "enter")
+                await seen(app, pilot, "not authorized", 30)
+                await pilot.press("escape")
+                assert len(other.state.runs.items) == runs
+                assert "silver.x" not in {one.identifier for one in stack.backend.state.tables.items}
+        finally:
+            other.stop()
+
+    run(go())
+
+
+def test_a_hung_dagster_is_stale_with_its_reason_and_holds_nothing_else_up(stack: Stack) -> None:
+    pid = next(one.status.pid for one in stack.backend.state.services.items if one.status.name == "dagster-webserver")
+    assert pid is not None
+
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                text = await seen(app, pilot, "stale since", 30)
+                assert "no answer for more than" in text
+                assert "bronze/numbers" in text, "what was known last stays"
+                looked = stack.backend.state.tables.as_of
+                await until(pilot, lambda: stack.backend.state.tables.as_of != looked, "the tables wait too", 15)
+                await to_row(app, pilot, "bronze.numbers", "tables")
+                await pilot.press("enter")
+                await seen(app, pilot, "amount", 15)
+                await pilot.press("escape")
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            await until(pilot, lambda: stack.backend.state.assets.stale_since is None, "it stays stale", 90)
+
+    run(go())
+
+
+def test_a_killed_supervisor_is_told_and_a_new_start_is_found(stack: Stack) -> None:
+    from floe_dev.supervisor.lock import read_holder
+
+    holder = read_holder(stack.session.layout)
+    assert holder is not None
+
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            os.kill(holder.pid, signal.SIGKILL)
+            text = await seen(app, pilot, "the stack is not running", 30)
+            assert "press S to start it" in text
+            await seen(app, pilot, "stale since", 20)
+            assert "bronze/numbers" in screen_text(app)
+            await pilot.press("S")
+            await seen(app, pilot, "> start", 20)
+            await seen(app, pilot, "1 services 5", 120)
+            await until(pilot, lambda: stack.backend.state.assets.stale_since is None, "it stays stale", 60)
+
+    run(go())
