@@ -27,11 +27,14 @@ orchestration:
     "numbers_assets.py": """\
 import dagster as dg
 import pyarrow as pa
+from opentelemetry import trace
 
 
 @dg.asset(key=["bronze", "numbers"])
 def numbers(context: dg.AssetExecutionContext) -> pa.Table:
     context.log.info("making numbers")
+    with trace.get_tracer("shop").start_as_current_span("counting", attributes={"of": 4}) as span:
+        span.add_event("counted")
     return pa.table({"name": ["a", "b", "c", "a"], "amount": pa.array([1, 2, 3, 4], pa.int64())})
 
 

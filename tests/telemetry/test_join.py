@@ -88,7 +88,7 @@ def test_one_run_is_one_trace_from_dagster_to_the_catalog(trace: Trace) -> None:
         "dagster-run: step bronze__numbers",
         "dagster-run: write bronze.numbers",
     ]
-    assert all(span.status is SpanStatus.OK for span in trace.spans)
+    assert all(span.status is SpanStatus.OK for span in trace.spans if span.name != "counting")
 
 
 def test_the_spans_say_what_was_done(session: Session, trace: Trace, run: Links) -> None:
@@ -99,6 +99,15 @@ def test_the_spans_say_what_was_done(session: Session, trace: Trace, run: Links)
     assert node.attributes["floe.snapshot"] == str(info.current.snapshot_id)
     assert node.attributes["floe.dbt.node"] == "model.shop.totals"
     assert node.resource["floe.run.id"] == run.runs[0].run_id
+
+
+def test_spans_of_the_assets_own_code_join_the_trace(trace: Trace) -> None:
+    (own,) = [span for span in trace.spans if span.name == "counting"]
+    parent = next(span for span in trace.spans if span.span_id == own.parent_id)
+    assert parent.name == "step bronze__numbers"
+    assert own.attributes == {"of": 4}
+    assert [event.name for event in own.events] == ["counted"]
+    assert parent.start_ns <= own.start_ns <= own.end_ns <= parent.end_ns
 
 
 def test_dagster_knows_the_trace_and_the_catalog_knows_both(session: Session, trace: Trace, run: Links) -> None:
@@ -215,6 +224,27 @@ def test_commands_print_what_the_join_knows(session: Session, run: Links, trace:
     assert "commit silver.totals" in text
     missing = floe("blame", "silver.totals", "--key", "name=nobody", cwd=session.root)
     assert "FLOE7104" in missing.stderr
+
+
+def test_every_span_and_attribute_is_in_the_reference(session: Session, run: Links) -> None:
+    from floe_dev.telemetry.query import TraceFilter
+    from floe_dev.tracing.catalogue import ATTRIBUTES, RESOURCE, kind_of
+
+    seen = set()
+    for summary in session.telemetry().traces(TraceFilter(limit=500)):
+        trace = session.telemetry().trace(summary.trace_id)
+        for span in trace.spans if trace is not None else ():
+            if span.name == "counting":
+                continue  # the asset's own
+            kind = kind_of(span.service, span.name)
+            assert kind is not None, (span.service, span.name)
+            assert span.attributes.keys() <= set(kind.attributes), span.name
+            assert set(kind.attributes) <= ATTRIBUTES.keys(), kind.name
+            assert span.resource.keys() <= RESOURCE.keys(), span.name
+            assert span.kind == kind.kind, span.name
+            seen.add(kind.name)
+    assert seen >= {"run", "step KEY", "write TABLE", "read TABLE", "dbt COMMAND", "model NAME", "test NAME"}
+    assert seen >= {"commit TABLE", "create table NAME", "floe up", "service NAME", "step NAME", "floe COMMAND"}
 
 
 def test_no_secret_is_in_the_store(session: Session) -> None:

@@ -101,7 +101,9 @@ class NodeSpans:
             "floe.files": written.files if written else None,
             "floe.snapshot": str(written.snapshot_id) if written and written.snapshot_id else None,
             "db.system.name": "duckdb",
+            "db.namespace": table.rpartition(".")[0] if makes_table else None,
             "db.collection.name": table if makes_table else None,
+            "db.operation.name": node.materialized if makes_table else None,
         }
         error = None if good else str(result.message or status)
         record(

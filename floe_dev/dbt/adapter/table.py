@@ -64,7 +64,13 @@ class IcebergTable:
         CommitFailedException once that happened COMMIT_TRIES times, duckdb.Error where the query fails.
         """
         name = ".".join(self.identifier)
-        with span(f"write {name}", {"floe.catalog.table": name, "db.operation.name": "write"}, "client") as told:
+        about = {
+            "floe.catalog.table": name,
+            "db.system.name": "duckdb",
+            "db.collection.name": name,
+            "db.operation.name": "write",
+        }
+        with span(f"write {name}", about, "client") as told:
             for tries_left in reversed(range(COMMIT_TRIES)):
                 try:
                     return self._apply(cursor, change, told)

@@ -72,7 +72,8 @@ def _handler(base: Any) -> Any:
         def load_input(self, context: InputContext, table_slice: TableSlice, connection: Catalog) -> Any:
             """Read one table (or the partitions of it that the run needs); raises what the catalog raises."""
             name = f"{table_slice.schema}.{table_slice.table}"
-            with span(f"read {name}", {"floe.catalog.table": name, "db.operation.name": "read"}, "client") as told:
+            about = {"floe.catalog.table": name, "db.collection.name": name, "db.operation.name": "read"}
+            with span(f"read {name}", about, "client") as told:
                 found = super().load_input(context, table_slice, connection)
                 told.attributes["floe.rows"] = getattr(found, "num_rows", None)
                 return found

@@ -18,6 +18,7 @@ from floe_dev.tracing.context import VARIABLE, SpanContext, derived_span_id, ent
 from floe_dev.tracing.lineage import JOB_VARIABLE, run_event
 from floe_dev.tracing.record import record, record_lineage, record_log
 from floe_dev.tracing.spool import configure_from_environment, spool
+from floe_dev.tracing.user_spans import follow
 
 #: On the run: its trace.
 TRACE_TAG = "floe/trace_id"
@@ -113,6 +114,7 @@ def _begin_step(run: _Run, run_id: str, step_key: str) -> None:
     context = SpanContext(run_trace_id(run_id), derived_span_id(run_id, step_key, str(number)))
     run.steps[step_key] = _Step(context, time.time_ns(), lineage=asset_lineage.begin(run_id, step_key, number))
     enter(context)
+    follow(context)
     # For what the step starts: dbt, a shell, somebody's Spark.
     os.environ[VARIABLE] = context.traceparent()
 
