@@ -23,7 +23,11 @@ def pages() -> dict[Path, str]:
     for kind in SPANS:
         services = ", ".join(f"`{name}`" for name in kind.services)
         keys = ", ".join(f"`{key}`" for key in kind.attributes)
-        lines.append(f"| {services} | `{kind.name}` | {kind.kind} | {kind.meaning} | {keys} |")
+        shown = f"`{kind.name}`"
+        if kind.services == ("floe",):
+            # `floe` and a word in capitals would be read as a command that does not exist.
+            shown = "`floe` and the command's name"
+        lines.append(f"| {services} | {shown} | {kind.kind} | {kind.meaning} | {keys} |")
     lines += ["", "## Attributes", "", "| key | value |", "|---|---|"]
     lines += [f"| `{key}` | {meaning} |" for key, meaning in sorted(ATTRIBUTES.items())]
     lines += ["", "## Resource attributes", "", "| key | value |", "|---|---|"]
