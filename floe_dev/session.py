@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from floe_dev.model.status import Event, StackStatus
     from floe_dev.orchestrators.dagster.client import DagsterClient
     from floe_dev.orchestrators.dagster.partition_runs import PlannedRun
+    from floe_dev.supervisor.choice import StackChoice
     from floe_dev.telemetry.join import Join
     from floe_dev.telemetry.query import TelemetryReader
 
@@ -91,10 +92,17 @@ class Session:
         from floe_dev.supervisor.client import StartOptions, start
 
         options = options or UpOptions()
-        stack = self._choose_platform(options)
+        stack, notices = self._choose_platform(options), []
+        if stack is None and (choice := self.automatic_choice()) is not None:
+            stack = choice.stack
+            notices.append(choice.line())
+        elif (moved := self._moving(stack)) is not None:
+            notices.append(moved)
         self.project  # noqa: B018 - a wrong configuration is told here, before anything is started
         ports = (("dagster-webserver", options.port),) if options.port is not None else ()
         wanted = StartOptions(stack=stack, timeout_seconds=options.timeout, ports=ports)
+        for text in notices:
+            on_event(_notice(text))
         for event in start(self.root, wanted):
             on_event(event)
         self.__dict__.pop("project", None)  # the catalog may listen elsewhere than when it was read
@@ -136,6 +144,33 @@ class Session:
             return options.stack or EXTERNAL
         state = load_state(self.layout)
         return options.stack or ("embedded" if state is not None and state.stack == EXTERNAL else None)
+
+    def automatic_choice(self) -> StackChoice | None:
+        """The stack that a project without one gets, and why; None where it has one already."""
+        from floe_dev.supervisor.choice import choose
+        from floe_dev.supervisor.state import load_state
+
+        return choose(self.root, os.environ) if load_state(self.layout) is None else None
+
+    def download_bytes(self, image: str) -> int | None:
+        """About how much a pull of one of the default stack's images takes; None where the stack file does not say."""
+        from floe_dev.config.stacks import load_stack
+        from floe_dev.supervisor.choice import FULL
+
+        sizes = {service.image: service.download_bytes for service in load_stack(FULL, self.root).services}
+        return sizes.get(image)
+
+    def _moving(self, stack: str | None) -> str | None:
+        """Where the tables are that were made with another stack than `stack`; None where there are none."""
+        from floe_dev.supervisor.state import load_state
+
+        state = load_state(self.layout)
+        if stack is None or state is None or state.stack in (stack, EXTERNAL) or not state.first_run_done:
+            return None
+        return (
+            f"the tables so far are in the stack `{state.stack}` and stay there; "
+            f"back to them: floe down && floe up --stack {state.stack}"
+        )
 
     def allow_writes(self) -> None:
         """Let runs from this machine write into the platform that is chosen; remembered until `floe reset`."""
@@ -397,6 +432,14 @@ class Session:
             why=why or f"no supervisor answers for {self.root}",
             fix="floe up",
         )
+
+
+def _notice(text: str) -> Event:
+    import time
+
+    from floe_dev.model.status import Event
+
+    return Event(kind="notice", time=time.time(), data={"text": text})
 
 
 def _step(name: str, state: str, **data: float) -> Event:

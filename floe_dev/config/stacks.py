@@ -32,6 +32,9 @@ class ServiceExtension(Model):
     data_version: str | None = Field(
         default=None, description="Format of the data in its volumes; a volume of another one is refused, not touched."
     )
+    download: str | None = Field(
+        default=None, description="About how much a pull of the image takes, such as `250m`; told before it begins."
+    )
     restart: RestartPolicy = Field(default=RestartPolicy(), description="What happens when it ends on its own.")
     stop_grace_seconds: float = Field(default=5.0, ge=0, description="Seconds between SIGTERM and SIGKILL.")
 
@@ -175,6 +178,7 @@ def _service(
         more_ports={inside: outside for inside, outside in published.items() if inside != container_port},
         volumes=volumes,
         data_version=extension.data_version,
+        download_bytes=compose.size(extension.download) if extension.download is not None else None,
         binds=binds,
         tmpfs=(service.tmpfs,) if isinstance(service.tmpfs, str) else service.tmpfs,
         user=service.user,

@@ -95,6 +95,19 @@ def ensure_network(client: Any, project: str) -> str:
     return name
 
 
+def has_image(client: Any, image: str) -> bool:
+    """Whether the engine has the image; raises FloeError 2301."""
+    from docker.errors import DockerException, ImageNotFound
+
+    try:
+        client.images.get(image)
+    except ImageNotFound:
+        return False
+    except (DockerException, OSError) as error:
+        raise gone(error) from error
+    return True
+
+
 def remove_others(client: Any, project: str, instance: str) -> None:
     """Remove the project's containers of every start but `instance`: a killed supervisor's, another stack's."""
     from docker.errors import NotFound

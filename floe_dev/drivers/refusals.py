@@ -41,14 +41,22 @@ _PULL = (
         Code.IMAGE_ARCHITECTURE,
     ),
     _Rule(
-        ("no basic auth credentials", "unauthorized", "authentication required", "denied: requested access"),
-        "the registry wants a login",
-        "docker login {registry}; then: docker pull {image}",
-    ),
-    _Rule(
         ("pull access denied", "repository does not exist", "name unknown", "name invalid"),
         "the registry has no such image (it may be gone), or shows it only to who is logged in",
         "docker login {registry}, or name another image: FLOE_IMAGE_{variable}=…",
+    ),
+    _Rule(
+        (
+            "no basic auth credentials",
+            "unauthorized",
+            "authentication required",
+            "denied: requested access",
+            "forbidden",
+            "403",
+            "denied",
+        ),
+        "the registry wants a login",
+        "docker login {registry}; then: docker pull {image}",
     ),
     _Rule(
         ("manifest unknown", "manifest for", "not found"),

@@ -73,6 +73,8 @@ class Service(Model):
     environment: dict[str, str] = Field(default_factory=dict)
     #: The container's image, for the docker driver.
     image: str | None = None
+    #: About how much a pull of the image takes, so that it can be said before.
+    download_bytes: int | None = None
     #: In place of the image's own entrypoint; empty leaves that.
     entrypoint: tuple[str, ...] = ()
     #: The port that the container listens on; on 127.0.0.1 it is published as `port`.

@@ -11,6 +11,8 @@ from typing import Any
 
 from floe_dev.drivers import docker
 from floe_dev.drivers.events import ContainerEvent, EventStream
+from floe_dev.drivers.pull import PullState, pull, together
+from floe_dev.drivers.refusals import OWN_IMAGES
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Service
 from floe_dev.supervisor.paths import CONTAINERS_MARK, project_key
@@ -19,12 +21,21 @@ from floe_dev.supervisor.paths import CONTAINERS_MARK, project_key
 _EXEC_SECONDS = 10.0
 
 
+def _nobody(_service: str, _text: str) -> None:
+    """Nobody listens."""
+
+
 class Containers:
     """Starts the containers of one project; every blocking call to the engine is made in a thread."""
 
-    def __init__(self, layout: Layout, instance: str, stack: str) -> None:
-        """Nothing is asked of the engine yet; a stack without containers never does."""
+    def __init__(self, layout: Layout, instance: str, stack: str, tell: Callable[[str, str], None] = _nobody) -> None:
+        """Nothing is asked of the engine yet; a stack without containers never does.
+
+        `tell` hears, by service, how far the pull of its image is.
+        """
         self._stack = stack
+        self._tell_progress = tell
+        self._pulls: dict[str, PullState] = {}
         self.project = project_key(layout.root)
         self._layout = layout
         self._instance = instance
@@ -101,9 +112,32 @@ class Containers:
             data_version=service.data_version,
             labels={"dev.floe.root": str(self._layout.root)},
         )
+        await self._have_image(client, service)
         container = await asyncio.to_thread(docker.start, client, spec)
         docker.follow(container, log)
         return container, _end_of(container)
+
+    async def _have_image(self, client: Any, service: Service) -> None:
+        """Pull the service's image where it is not here; images of our own are built, not pulled."""
+        image = service.image or ""
+        if image.startswith(OWN_IMAGES) or await asyncio.to_thread(docker.has_image, client, image):
+            return
+        loop = asyncio.get_running_loop()
+
+        def told(state: PullState) -> None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._progress, service.name, state)
+
+        try:
+            await asyncio.to_thread(pull, client, image, told, service.name)
+        finally:
+            self._pulls.pop(service.name, None)
+
+    def _progress(self, service: str, state: PullState) -> None:
+        self._pulls[service] = state
+        every = list(self._pulls.values())
+        more = f" ({together(every)})" if len(every) > 1 else ""
+        self._tell_progress(service, f"pulling {state.image}: {state.text()}{more}")
 
     async def close(self) -> None:
         """Stop listening and remove the network; containers are their runners' to stop."""

@@ -12,6 +12,7 @@ from floe_dev.drivers.markers import kill_marked
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Service
+from floe_dev.model.status import ServiceState
 from floe_dev.supervisor.containers import Containers
 from floe_dev.supervisor.hub import Hub
 from floe_dev.supervisor.plan import Plan, Step
@@ -46,7 +47,12 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         """The engine is found when the first container is started."""
-        self.containers = Containers(self.layout, self.state.instance, self.state.stack)
+        self.containers = Containers(
+            self.layout,
+            self.state.instance,
+            self.state.stack,
+            lambda service, text: self.hub.service(service, state=ServiceState.STARTING, reason=text),
+        )
 
     async def start(self) -> None:
         """Bring everything up; raises the first FloeError, or 2102 once the shared deadline is over."""

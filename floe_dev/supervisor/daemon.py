@@ -135,14 +135,10 @@ class Daemon:
             plan.check()
         except FloeError as error:
             return error
-        self._state = (known or StackState(stack=stack)).model_copy(
-            update={
-                "stack": stack,
-                "instance": self._boot.instance,
-                "supervisor_pid": os.getpid(),
-                # Another stack has tables of its own, and none of them yet.
-                "first_run_done": known is not None and known.first_run_done and known.stack == stack,
-            }
+        self._state = (
+            (known or StackState(stack=stack))
+            .moved_to(stack)
+            .model_copy(update={"instance": self._boot.instance, "supervisor_pid": os.getpid()})
         )
         supervisor = Supervisor(
             layout=self._layout,

@@ -373,6 +373,17 @@ def demand(table: EndpointTable) -> str:
     return f"{works['host']} endpoints from here, {works['network']} from inside the network"
 
 
+def demand_clock(server: str, url: str) -> None:
+    """Raise FloeError 2324 where the clock of the server at `url` is off; one that does not answer says nothing."""
+    try:
+        date = FromHere().ask(Request("GET", url)).headers["date"]
+        seconds = parsedate_to_datetime(date).timestamp() - time.time()
+    except (OSError, KeyError, ValueError, TypeError):
+        return
+    if abs(seconds) > SKEW_SECONDS:
+        raise clock_skew(server, seconds)
+
+
 def clock_skew(server: str, seconds: float) -> FloeError:
     """The clocks differ by that much; positive: the server's is ahead."""
     direction = "ahead of" if seconds > 0 else "behind"

@@ -92,6 +92,10 @@ def make_bucket(layout: Layout, endpoint: str) -> str:
     try:
         made = set_up(endpoint, store_keys(layout, STORE_ROOT), BUCKET, store_keys(layout, STORE_USER))
     except OSError as error:
+        from floe_dev.supervisor.endpoints import demand_clock
+
+        # A HEAD that is refused for it has no body that would say so.
+        demand_clock("object store", endpoint)
         raise FloeError(
             Code.STORE_REFUSED,
             "the object store refused its set-up",

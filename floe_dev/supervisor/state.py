@@ -23,6 +23,21 @@ class StackState(Model):
     versions: dict[str, str] = Field(default_factory=dict)
     #: Whether every asset was materialized once, so that later starts need not.
     first_run_done: bool = False
+    #: The other stacks of this project of which that is true; a stack has tables of its own.
+    first_runs_elsewhere: tuple[str, ...] = ()
+
+    def moved_to(self, stack: str) -> StackState:
+        """The state with another stack: its first run is its own."""
+        if stack == self.stack:
+            return self
+        others = set(self.first_runs_elsewhere) | ({self.stack} if self.first_run_done else set())
+        return self.model_copy(
+            update={
+                "stack": stack,
+                "first_run_done": stack in others,
+                "first_runs_elsewhere": tuple(sorted(others - {stack})),
+            }
+        )
 
 
 def load_state(layout: Layout) -> StackState | None:

@@ -19,19 +19,27 @@ from tests.cli.conftest import RunningStack
 from tests.cli.helpers import floe
 from tests.cli.tiny import make_tiny
 
+#: The stack whose images can all be built.
+STACK = "lakehouse-lite"
 SERVICES = ("postgres", "minio", "catalog", "dagster-code", "dagster-webserver", "telemetry")
 
 
 @pytest.fixture(scope="session")
-def engine() -> Any:
+def plain_engine() -> Any:
+    """An engine, whatever images it has."""
+    try:
+        return docker.connect()
+    except FloeError as error:
+        pytest.skip(f"{error.what}: make test-docker")
+
+
+@pytest.fixture(scope="session")
+def engine(plain_engine: Any) -> Any:
     """The engine, with the images that the stack `lakehouse-lite` names."""
     from docker.errors import ImageNotFound
 
-    try:
-        client = docker.connect()
-    except FloeError as error:
-        pytest.skip(f"{error.what}: start one, then `floe images build`")
-    for service in load_stack("lakehouse-lite").services:
+    client = plain_engine
+    for service in load_stack(STACK).services:
         try:
             client.images.get(service.image)
         except ImageNotFound:
@@ -41,15 +49,15 @@ def engine() -> Any:
 
 def minio_image() -> str:
     """The image of the stack's object store, whatever the environment puts in its place."""
-    (image,) = (service.image for service in load_stack("lakehouse-lite").services if service.name == "minio")
+    (image,) = (service.image for service in load_stack(STACK).services if service.name == "minio")
     assert image is not None
     return image
 
 
 @pytest.fixture
-def project(engine: Any) -> Iterator[str]:
+def project(plain_engine: Any) -> Iterator[str]:
     """A project's label of this test's own; whatever carries it is gone afterwards."""
-    assert engine is not None
+    assert plain_engine is not None
     name = f"test{secrets.token_hex(4)}"
     yield name
     docker.sweep(name, volumes=True)
@@ -69,7 +77,7 @@ def base_image(engine: Any) -> str:
     return str(max(tags))
 
 
-def begin(root: Path, stack: str = "lakehouse-lite") -> None:
+def begin(root: Path, stack: str = STACK) -> None:
     """The tiny project at `root`, whose first start takes ports of its own."""
     root.mkdir(parents=True)
     prepare_state_dir(Layout(root))
@@ -86,7 +94,7 @@ def docker_stack(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     running = RunningStack(home / "my shop \u00fc", {"XDG_STATE_HOME": str(home / "state")})
     begin(running.root)
     try:
-        up = running.floe("up", "--stack", "lakehouse-lite", timeout=400)
+        up = running.floe("up", "--stack", STACK, timeout=400)
         assert up.returncode == 0, up.stdout + up.stderr
         yield running
     finally:

@@ -11,9 +11,9 @@ from floe_dev.cli.options import json_option, pass_output
 from floe_dev.cli.output import Output
 
 
-@click.group(short_help="List, build, save and load the containers' images.")
+@click.group(short_help="List, pull, build, save and load the containers' images.")
 def command() -> None:
-    """List, build, save and load the images that the stacks' containers run in."""
+    """List, pull, build, save and load the images that the stacks' containers run in."""
 
 
 @command.command("list")
@@ -52,6 +52,18 @@ def build_images(output: Output, only: tuple[str, ...], anew: bool, as_json: boo
         output.say(f"made {image}" if anew_made else f"{image} is there already")
     if as_json:
         output.document({"built": [{"image": image, "made": done} for image, done in made.items()]})
+
+
+@command.command("pull")
+@click.argument("stack", default="lakehouse")
+@pass_output
+def pull_images(output: Output, stack: str) -> None:
+    """Pull the images of STACK that a registry has and this machine has not; floe's own are built instead."""
+    from floe_dev.cli.pulling import pull_plainly
+    from floe_dev.config.stacks import load_stack
+
+    root = output.project_option or Path.cwd()
+    pull_plainly(output, [service.image for service in load_stack(stack, root).services if service.image])
 
 
 @command.command("save")

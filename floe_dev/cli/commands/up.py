@@ -78,6 +78,8 @@ def command(
         if stack is not None and stack != was_running.stack:
             session.up(UpOptions(stack=stack))  # raises FLOE2105
         return _already(output, root, as_json=as_json, json_lines=progress == "json")
+    if stack is None and platform is None and progress == "auto" and _has_terminal():
+        stack = _offered(output, session)
     if progress == "auto" and not (detach or as_json or trace or budget is not None) and _has_terminal():
         from floe_dev.cli.commands.dashboard import show_dashboard
         from floe_dev.model.commands import StartStack
@@ -110,6 +112,18 @@ def command(
 def _has_terminal() -> bool:
     """Whether there is a screen for the dashboard, which shows the start and stays."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _offered(output: Output, session: Session) -> str | None:
+    """The stack of a project's first start in a terminal: images that are missing can be waited for, or not."""
+    choice = session.automatic_choice()
+    if choice is None or not choice.to_pull or choice.to_build:
+        return None
+    from floe_dev.cli.pulling import offer
+
+    chosen = offer(output, choice, session.download_bytes)
+    output.say(chosen.line())
+    return chosen.stack
 
 
 def _pending_first_run(session: Session, run: str | None) -> bool:
