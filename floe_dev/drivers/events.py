@@ -13,6 +13,8 @@ from floe_dev.drivers.docker import PROJECT_LABEL, SERVICE_LABEL
 
 #: What is listened to; of health checks the engine sends one event for each time it asks.
 ACTIONS = ("start", "die", "oom", "pause", "unpause", "destroy")
+#: Podman's words for some of them.
+_PODMAN = {"died": "die", "remove": "destroy"}
 #: Seconds before a stream that broke is asked for again.
 _AGAIN_SECONDS = 1.0
 
@@ -48,7 +50,7 @@ class EventStream:
                 self._stream.close()
 
     def _follow(self) -> None:
-        filters = {"type": "container", "label": f"{PROJECT_LABEL}={self._project}", "event": list(ACTIONS)}
+        filters = {"type": "container", "label": f"{PROJECT_LABEL}={self._project}", "event": [*ACTIONS, *_PODMAN]}
         since = int(time.time())
         while not self._closed.is_set():
             # The engine may be restarted: then from where it broke off.
@@ -67,6 +69,7 @@ def _event(message: dict[str, Any]) -> ContainerEvent | None:
     attributes = actor.get("Attributes") or {}
     service = attributes.get(SERVICE_LABEL)
     action = str(message.get("Action") or message.get("status") or "").split(":")[0]
+    action = _PODMAN.get(action, action)
     if service is None or action not in ACTIONS:
         return None
     # Podman names it otherwise.
