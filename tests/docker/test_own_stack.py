@@ -81,12 +81,19 @@ def test_a_paused_container_is_shown_and_so_is_its_going_on(mine: RunningStack) 
 def test_a_container_that_is_killed_or_removed_comes_back(mine: RunningStack) -> None:
     for number, end in enumerate(("kill", "remove"), 1):
         container = docker.connect().containers.get(_service(mine, "box")["container"])
-        container.kill() if end == "kill" else container.remove(force=True)
-        eventually(
-            lambda number=number: (s := _service(mine, "box"))["state"] == "ready" and s["restarts"] == number,
-            f"not back after {end}",
-            seconds=60,
-        )
+        if end == "kill":
+            container.kill()
+        else:
+            container.remove(force=True)
+        _wait_for(mine, "box", number)
+
+
+def _wait_for(stack: RunningStack, name: str, restarts: int) -> None:
+    def back() -> bool:
+        seen = _service(stack, name)
+        return bool(seen["state"] == "ready" and seen["restarts"] == restarts)
+
+    eventually(back, f"{name} did not come back", seconds=60)
 
 
 def test_a_restart_keeps_url_and_data(mine: RunningStack) -> None:
@@ -129,7 +136,7 @@ def test_down_keeps_its_volume_and_volumes_removes_it(mine: RunningStack) -> Non
     mine.floe("down", timeout=120)
     label = {"label": f"{docker.PROJECT_LABEL}={project_key(mine.root)}"}
     kept = sorted(v.name.rpartition("-")[2] for v in docker.connect().volumes.list(filters=label))
-    assert kept == ["kept", "objects"]
+    assert kept == ["kept", "metadata", "objects"]
     assert docker.connect().networks.list(filters=label) == []
     mine.floe("down", "--volumes", timeout=120)
     assert docker.connect().volumes.list(filters=label) == []
