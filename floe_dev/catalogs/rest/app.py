@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -83,6 +84,12 @@ def _handler(server: Server, each: Endpoint) -> Callable[[Call], Reply]:
     answer = traced(work, each.path, principal_of)
 
     def handle(call: Call) -> Reply:
+        begun = time.perf_counter()
+        reply = handled(call)
+        server.counters.add(call.method, reply.status, time.perf_counter() - begun)
+        return reply
+
+    def handled(call: Call) -> Reply:
         try:
             return answer(call)
         except ApiError as error:

@@ -109,7 +109,7 @@ def respond(reply: Reply) -> Response:
     """The HTTP form of a reply."""
     if reply.body is None:
         return Response(status_code=reply.status, headers=reply.headers)
-    return Response(reply.body, reply.status, reply.headers, JSON)
+    return Response(reply.body, reply.status, reply.headers, reply.headers.get("content-type", JSON))
 
 
 async def _read(request: Request, limit: int) -> bytes:

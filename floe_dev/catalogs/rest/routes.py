@@ -129,6 +129,10 @@ def _ready(server: Server, _call: Call) -> Reply:
     return Reply.json({"status": "UP", "checks": [{"name": "database", "status": "UP"}]})
 
 
+def _metrics(server: Server, _call: Call) -> Reply:
+    return Reply(200, server.counters.text().encode(), {"content-type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
 def endpoints() -> list[Endpoint]:
     """All of them."""
     iceberg = [
@@ -143,6 +147,7 @@ def endpoints() -> list[Endpoint]:
     return [
         Endpoint("GET", "/q/health/live", _live, public=True),
         Endpoint("GET", "/q/health/ready", _ready, public=True),
+        Endpoint("GET", "/q/metrics", _metrics, public=True),
         Endpoint("POST", API + "/v1/oauth/tokens", oauth.token, public=True),
         Endpoint("GET", API + "/v1/config", _config),
         *iceberg,

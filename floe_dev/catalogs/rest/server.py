@@ -11,6 +11,7 @@ from typing import Any
 
 from floe_dev.catalogs.rest import names
 from floe_dev.catalogs.rest.access import Access, Principal, access_to, principal_of
+from floe_dev.catalogs.rest.counters import Counters
 from floe_dev.catalogs.rest.database import Transaction, open_database
 from floe_dev.catalogs.rest.errors import no_namespace, unauthorized
 from floe_dev.catalogs.rest.folders import Folders
@@ -59,6 +60,7 @@ class Server:
         self.folders = Folders(settings.store)
         self.files = MetadataFiles(self.folders)
         self.vending = Vending(self.folders)
+        self.counters = Counters()
         self.signer = TokenSigner(settings.signing_key, settings.limits.token_seconds)
 
     def principal(self, tx: Transaction, call: Call) -> Principal:
