@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from floe_dev.config.credentials import (
     READER_PRINCIPAL,
     SERVICE_PRINCIPAL,
+    change_secrets,
     load_or_create_secrets,
-    save_secrets,
 )
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.connection import CatalogConnection, Credential
@@ -213,7 +213,7 @@ class _Provisioner:
             client_id=credentials.client_id,
             client_secret=SecretStr(credentials.client_secret.get_secret_value()),
         )
-        save_secrets(self._layout, load_or_create_secrets(self._layout).with_principal(name, credential))
+        change_secrets(self._layout, lambda secrets: secrets.with_principal(name, credential))
 
     def _still_valid(self, credential: Credential) -> bool:
         try:

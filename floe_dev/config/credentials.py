@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
@@ -61,24 +65,50 @@ def save_secrets(layout: Layout, stack_secrets: StackSecrets) -> None:
     write_private(layout.secrets_file, json.dumps(_plain(stack_secrets), indent=1))
 
 
+def change_secrets(layout: Layout, change: Callable[[StackSecrets], StackSecrets]) -> StackSecrets:
+    """Store what `change` makes of the credentials as they are now, generated on first use; what is stored then.
+
+    Steps of one start add credentials at the same time, in threads and in processes: one after another, or one would
+    write over what another has just told a server.
+    """
+    with _writing(layout):
+        known = load_secrets(layout) or StackSecrets.generate()
+        changed = change(known)
+        if changed is not known or "telemetry_token" not in known.model_fields_set or not layout.secrets_file.exists():
+            save_secrets(layout, changed)
+        return StackSecrets.model_validate(_plain(changed))
+
+
 def load_or_create_secrets(layout: Layout) -> StackSecrets:
     """The stack's credentials, generated and stored on first use."""
     known = load_secrets(layout)
     if known is None or "telemetry_token" not in known.model_fields_set:
-        known = known or StackSecrets.generate()
-        save_secrets(layout, known)
-        return StackSecrets.model_validate(_plain(known))
+        return change_secrets(layout, lambda current: current)
     return known
+
+
+@contextmanager
+def _writing(layout: Layout) -> Iterator[None]:
+    layout.secrets_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(layout.secrets_file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def store_credential(layout: Layout, user: str) -> Credential:
     """The keys of a user of the object store, generated and stored on first use."""
-    known = load_or_create_secrets(layout)
-    if user not in known.stores:
+
+    def with_user(known: StackSecrets) -> StackSecrets:
+        if user in known.stores:
+            return known
         made = Credential(client_id=f"floe-{user}", client_secret=SecretStr(secrets.token_urlsafe(30)))
-        known = known.model_copy(update={"stores": {**known.stores, user: made}})
-        save_secrets(layout, known)
-    return known.stores[user]
+        return known.model_copy(update={"stores": {**known.stores, user: made}})
+
+    known = load_secrets(layout)
+    return (known if known is not None and user in known.stores else change_secrets(layout, with_user)).stores[user]
 
 
 def _plain(stack_secrets: StackSecrets) -> dict[str, Any]:

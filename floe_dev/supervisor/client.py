@@ -298,7 +298,10 @@ def sweep(layout: Layout) -> None:
 
 
 def sweep_containers(layout: Layout, *, volumes: bool = False) -> None:
-    """Remove the project's containers, with `volumes` their data too; where the engine is off there are none."""
+    """Remove the project's containers, with `volumes` their data too.
+
+    Where the engine is off no container runs; volumes are still there then, and FloeError 2301 says so.
+    """
     from floe_dev.drivers import docker
 
     if not (layout.state_dir / CONTAINERS_MARK).exists():
@@ -306,7 +309,7 @@ def sweep_containers(layout: Layout, *, volumes: bool = False) -> None:
     try:
         docker.sweep(project_key(layout.root), volumes=volumes)
     except FloeError as error:
-        if error.code is not Code.NO_ENGINE:
+        if volumes or error.code is not Code.NO_ENGINE:
             raise
 
 

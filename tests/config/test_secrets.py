@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from floe_dev.config.connection import connection_from_platform
-from floe_dev.config.credentials import load_or_create_secrets, load_secrets
+from floe_dev.config.credentials import load_or_create_secrets, load_secrets, store_credential
 from floe_dev.config.project import load_project
 from floe_dev.config.secrets import resolve_secret, variable_of
 from floe_dev.errors import Code, FloeError
@@ -59,3 +61,21 @@ def test_generated_credentials_are_private_kept_and_random(tmp_path: Path) -> No
     with pytest.raises(FloeError) as caught:
         load_secrets(layout)
     assert caught.value.code is Code.CONFIG_FILE_UNREADABLE
+
+
+def test_credentials_that_are_added_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.state_dir.mkdir()
+    names = [f"user{number}" for number in range(12)]
+    barrier = threading.Barrier(len(names))
+
+    def add(name: str) -> str:
+        barrier.wait()
+        return store_credential(layout, name).client_secret.get_secret_value()
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        told = dict(zip(names, pool.map(add, names), strict=True))
+    stored = load_secrets(layout)
+    assert stored is not None
+    assert {name: known.client_secret.get_secret_value() for name, known in stored.stores.items()} == told
+    assert layout.secrets_file.stat().st_mode & 0o777 == 0o600

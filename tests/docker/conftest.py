@@ -21,7 +21,7 @@ from tests.cli.tiny import make_tiny
 
 #: The stack whose images can all be built.
 STACK = "lakehouse-lite"
-SERVICES = ("postgres", "minio", "catalog", "dagster-code", "dagster-webserver", "telemetry")
+SERVICES = ("postgres", "minio", "catalog", "polaris", "dagster-code", "dagster-webserver", "telemetry")
 
 
 @pytest.fixture(scope="session")

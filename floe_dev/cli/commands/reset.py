@@ -22,7 +22,10 @@ from floe_dev.model.layout import Layout
 @project_option
 @pass_output
 def command(output: Output, keep_data: bool, yes: bool, root: Path) -> None:
-    """Stop the stack and delete .floe/: tables, runs, credentials, ports. Your own files are not touched."""
+    """Stop the stack and delete .floe/ and its containers' volumes: tables, runs, credentials, ports.
+
+    Your own files are not touched.
+    """
     layout = Layout(root)
     if not layout.state_dir.exists():
         output.say(f"nothing to delete: floe made nothing in {root}")
@@ -37,7 +40,8 @@ def command(output: Output, keep_data: bool, yes: bool, root: Path) -> None:
         click.confirm("delete this and stop the stack?", abort=True, err=True)
     from floe_dev.cli.commands.down import stop
 
-    stop(output, root, volumes=False, progress="plain")
+    # The volumes of containers are data as well: without their secrets, which go with .floe/, nothing could open them.
+    stop(output, root, volumes=not keep_data, progress="plain")
     if keep_data:
         for path in doomed:
             _delete(path)
