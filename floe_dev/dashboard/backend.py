@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from floe_dev.dashboard.details import Details
-from floe_dev.dashboard.executing import Executor
+from floe_dev.dashboard.executing import Executor, Export
 from floe_dev.dashboard.watching import Watchers
 from floe_dev.model import commands
 from floe_dev.model.state import State
@@ -15,11 +15,11 @@ from floe_dev.session import Session
 class LocalBackend(Details):
     """Implements `floe_dev.model.backend.Backend` for a project on this machine."""
 
-    def __init__(self, session: Session, *, read_only: bool = False) -> None:
-        """Nothing is watched before `start`; with `read_only` every command is refused."""
+    def __init__(self, session: Session, *, read_only: bool = False, export: Export | None = None) -> None:
+        """Nothing is watched before `start`; `read_only` refuses every command, `export` writes a capsule."""
         super().__init__(session, read_only=read_only)
         self._watchers = Watchers(session, self)
-        self._executor = Executor(session, self._watchers.poke, read_only=read_only)
+        self._executor = Executor(session, self._watchers.poke, read_only=read_only, export=export)
 
     @property
     def state(self) -> State:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands
 from floe_dev.session import Session, UpOptions
 
 Poke = Callable[..., None]
+#: Writes a capsule with that title; its file. Given from outside, for capsules are made of more than the dashboard.
+Export = Callable[[str], Path]
 _STARTED_BY = "dashboard"
 
 
 class Executor:
     """Carries commands out for one session; with `read_only` it refuses all of them."""
 
-    def __init__(self, session: Session, poke: Poke, *, read_only: bool) -> None:
+    def __init__(self, session: Session, poke: Poke, *, read_only: bool, export: Export | None = None) -> None:
         """Nothing is done yet; `poke` asks for a fresh look at slices, by name."""
         self._session = session
         self._poke = poke
         self._read_only = read_only
+        self._export = export
 
     def send(self, command: commands.Command) -> str:
         """Carry a command out; one line on what was done. FLOE8101 where the dashboard only reads."""
@@ -36,6 +40,8 @@ class Executor:
                 return self._automation(command)
             case commands.Rollback(table, snapshot_id, current):
                 return self._rollback(table, snapshot_id, current)
+            case commands.ExportCapsule(title):
+                return self._capsule(title)
             case _:
                 return self._run(command)
 
@@ -133,6 +139,16 @@ class Executor:
             )
         self._poke("tables", "assets")
         return f"{table} is at snapshot {snapshot_id} again"
+
+    def _capsule(self, title: str) -> str:
+        if self._export is None:
+            raise FloeError(Code.DASHBOARD_READ_ONLY, "no capsule can be written here", fix="floe capsule create")
+        try:
+            return f"written: {self._export(title)}"
+        except OSError as error:
+            from floe_dev.config.machine import machine_error
+
+            raise machine_error(error, self._session.layout.state_dir) from error
 
     def _allowed(self) -> None:
         """FLOE's guard of platforms that are not this machine's: writing there has to be allowed once."""

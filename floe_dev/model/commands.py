@@ -111,6 +111,13 @@ class Rollback:
     current: int
 
 
+@dataclass(frozen=True, slots=True)
+class ExportCapsule:
+    """Write everything that explains a failure into one file; `title` says what is wrong."""
+
+    title: str = ""
+
+
 Command = (
     StartStack
     | FirstRun
@@ -124,4 +131,5 @@ Command = (
     | ToggleAutomation
     | LaunchRequests
     | Rollback
+    | ExportCapsule
 )

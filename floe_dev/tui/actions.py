@@ -31,6 +31,7 @@ class Actions(Navigation):
         Binding("x", "cancel", "Cancel run", show=False, id="cancel"),
         Binding("y", "copy", "Copy", show=False, id="copy"),
         Binding("colon", "sql", "SQL", key_display=":", show=False, id="sql"),
+        Binding("C,shift+c", "capsule", "Failure capsule", show=False, id="capsule"),
         Binding("S,shift+s", "start", "Start the stack", show=False, id="start"),
         Binding("Q,shift+q", "stop", "Stop the stack", show=False, id="stop"),
     ]
@@ -145,6 +146,20 @@ class Actions(Navigation):
         links = self.floe_screen.links() if self.floe_screen is not None else None
         table = links.tables[0] if links is not None and links.tables else None
         self.push_screen(SqlScreen(f"from {table} limit 20" if table else ""))
+
+    def action_capsule(self) -> None:
+        """Write all that explains a failure into one file, after asking; the title names the run that is selected."""
+        links = self.floe_screen.links() if self.floe_screen is not None else None
+        run = next(
+            (one for one in self.backend.state.runs.items if links is not None and one.run_id == links.run), None
+        )
+        title = f"run {run.run_id[:8]} of {run_title(run)}: {run.status}" if run is not None else ""
+        asking = (
+            "Write a failure capsule?",
+            "status, configuration, logs, spans and metadata in one zip; no secrets, no rows of tables",
+            title,
+        )
+        self.act(commands.ExportCapsule(title), [line for line in asking if line])
 
     def action_start(self) -> None:
         """Start the stack and watch it come up."""

@@ -85,7 +85,12 @@ class FloeScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Shown again: things may have changed meanwhile."""
-        self.take(self.floe.backend.state)
+        self.renew()
+
+    def renew(self) -> None:
+        """Show the latest State, unless the screen is only being made: it takes the State when it is."""
+        if self.query("#small"):
+            self.take(self.floe.backend.state)
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so where there is no room."""

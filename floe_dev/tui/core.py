@@ -67,7 +67,7 @@ class CoreApp(App[str]):
         self._watch_runs(state)
         for screen in reversed(self.screen_stack):
             if isinstance(screen, FloeScreen):
-                screen.take(state)
+                screen.renew()
                 break
 
     def _watch_runs(self, state: State) -> None:

@@ -150,7 +150,7 @@ class OverviewScreen(ListScreen):
         if stack.phase in ("down", "failed"):
             text = Text.assemble(("○ the stack is not running", self.tone("warn")))
             if self.floe.read_only:
-                return text.append("   floe up starts it", "dim")
+                return _with_notices(text.append("   floe up starts it", "dim"), stack.notices)
             return text.append("   press S to start it", "bold")
         if stack.reload_error:
             first, *rest = stack.reload_error.splitlines()
@@ -158,4 +158,11 @@ class OverviewScreen(ListScreen):
             for line in rest[:6]:
                 text.append(f"\n{inert(line)}")
             return text
-        return Text()
+        return Text() if stack.phase == "ready" else _with_notices(Text(), stack.notices)
+
+
+def _with_notices(text: Text, notices: tuple[str, ...]) -> Text:
+    """What the start, or a capsule, has to say besides."""
+    for line in notices[:6]:
+        text.append("\n" if text.plain else "").append(inert(line), "dim")
+    return text

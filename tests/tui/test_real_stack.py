@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import time
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
+from floe_dev.capsule.create import create, default_file
 from floe_dev.config.credentials import load_secrets
 from floe_dev.dashboard import LocalBackend
 from floe_dev.model.commands import StartStack
@@ -23,6 +26,10 @@ from tests.tui.screens import run, screen_text, seen, settled
 
 pytestmark = pytest.mark.stack
 SIZE = (140, 40)
+
+
+def write_capsule(session: Session, title: str) -> Path:
+    return create(session, default_file(session.layout, "dashboard"), title=title)
 
 
 @dataclass
@@ -70,7 +77,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             patch.delenv(name)
         patch.setenv("XDG_STATE_HOME", str(home / "state"))
         session = Session(make_project(home / "shop"))
-        backend = LocalBackend(session)
+        backend = LocalBackend(session, export=lambda title: write_capsule(session, title))
         backend.start()
 
         async def go() -> None:
@@ -149,7 +156,7 @@ def test_a_table_has_rows_snapshots_schema_files_and_properties(stack: Stack) ->
             await pilot.press("6")
             await seen(app, pilot, "files")
             await pilot.press("7")
-            await seen(app, pilot, "write.")
+            await seen(app, pilot, "no properties")
 
     run(go())
 
@@ -290,9 +297,13 @@ def test_a_broken_model_tells_its_reason_and_is_retried(stack: Stack) -> None:
             assert "✗ failed" in text
             model.write_text(good)
             await pilot.pause(5)
+            await pilot.press("C")
+            await seen(app, pilot, "Write a failure capsule?")
+            await pilot.press("y")
+            await seen(app, pilot, "written: ", 30)
+            (file,) = stack.session.layout.state_dir.glob("capsules/*-dashboard.zip")
+            assert zipfile.is_zipfile(file)
             await pilot.press("R")
-            await seen(app, pilot, "tries again what failed", 30)
-            await pilot.press("escape")
             await until(
                 pilot,
                 lambda: (

@@ -78,7 +78,7 @@ def show_dashboard(
     settings = load_settings()
     if theme is None:
         theme = "mono" if output.no_color else settings.theme
-    backend = LocalBackend(session, read_only=read_only)
+    backend = LocalBackend(session, read_only=read_only, export=lambda title: _capsule(session, title))
     backend.start()
     app = DashboardApp(
         backend, read_only=read_only, start=start, theme=theme, keys=settings.keys, notify_by=settings.notify
@@ -111,6 +111,12 @@ def show_dashboard(
     else:
         output.say(f"the stack is not running; start it with: {floe_command('up', project=session.root)}")
     return int(app.return_code or ExitCode.OK)
+
+
+def _capsule(session: Session, title: str) -> Path:
+    from floe_dev.capsule.create import create, default_file
+
+    return create(session, default_file(session.layout, "dashboard"), title=title)
 
 
 def show_capsule(output: Output, session: Session) -> int:

@@ -69,7 +69,7 @@ query Run($run: ID!) { runOrError(runId: $run) { __typename ... on Run {
 _RETRY = """
 mutation Retry($run: String!) { launchRunReexecution(reexecutionParams: {parentRunId: $run, strategy: FROM_FAILURE}) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-  ... on UnauthorizedError { message } ... on RunNotFoundError { message } ... on ConflictingExecutionParamsError {
+  ... on UnauthorizedError { message } ... on InvalidSubsetError { message } ... on ConflictingExecutionParamsError {
   message } } }
 """
 _CANCEL = """
