@@ -24,6 +24,7 @@ MODULES = {
     "p8": "benchmarks.p8_dashboard",
     "p9": "benchmarks.p9_cli",
     "p10": "benchmarks.p10_memory",
+    "p11": "benchmarks.p11_scale",
 }
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures: begin (make bench writes this part) -->", "<!-- figures: end -->"

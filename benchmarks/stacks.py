@@ -90,15 +90,16 @@ class DagsterDev:
 
     def memory(self) -> int:
         """Bytes (PSS) of all its processes."""
-        return sum(pss(process.pid) for process in self._family())
+        return sum(pss(process.pid) for process in self.family())
 
-    def _family(self) -> list[psutil.Process]:
+    def family(self) -> list[psutil.Process]:
+        """The process with all its descendants."""
         top = psutil.Process(self.process.pid)
         return [top, *top.children(recursive=True)]
 
     def stop(self) -> None:
         """End it with all it started."""
-        family = self._family()
+        family = self.family()
         for process in family:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGINT)

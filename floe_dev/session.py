@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from floe_dev.errors import Code, FloeError
+from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import Layout
 
 if TYPE_CHECKING:
@@ -172,6 +172,30 @@ class Session:
             f"back to them: floe down && floe up --stack {state.stack}"
         )
 
+    def provisioning(self, options: UpOptions) -> list[str]:
+        """What `provision` would make in the platform that `options` choose; none on the local one, which floe makes.
+
+        Raises FloeError 3xxx where the platform's catalog cannot be asked.
+        """
+        from floe_dev.catalogs.namespaces import missing_namespaces
+        from floe_dev.config.connection import connection_from_platform
+
+        self._choose_platform(options)
+        if not self.external:
+            return []
+        missing = missing_namespaces(connection_from_platform(self.project, os.environ), self.project.namespaces())
+        return [f"namespace {name}" for name in missing]
+
+    def provision(self, planned: Sequence[str]) -> None:
+        """Make what `provisioning` said; raises FloeError 1310 until writes are allowed, 3002 where it is refused."""
+        from floe_dev.catalogs.namespaces import create_namespaces
+        from floe_dev.config.connection import connection_from_platform
+        from floe_dev.config.writes import require_writes_allowed
+
+        require_writes_allowed(self.root, os.environ, "floe up --provision --allow-writes")
+        names = [item.removeprefix("namespace ") for item in planned]
+        create_namespaces(connection_from_platform(self.project, os.environ), names)
+
     def allow_writes(self) -> None:
         """Let runs from this machine write into the platform that is chosen; remembered until `floe reset`."""
         from floe_dev.config.writes import allow_writes
@@ -269,7 +293,12 @@ class Session:
         require_writes_allowed(self.root, os.environ)
         client = self.dagster()
         assets = client.assets()
-        plans = plan_runs(resolve(selection, assets), assets, partition, client.partition_keys)
+        try:
+            plans = plan_runs(resolve(selection, assets), assets, partition, client.partition_keys)
+        except FloeError as error:
+            if error.code is Code.NO_SUCH_PARTITION:
+                error.where = self._place("orchestration", "partitions")
+            raise
         results: list[RunResult] = []
         for plan in plans:
             results.append(self._run(client, plan, on_event, wait=wait or plan is not plans[-1]))
@@ -280,6 +309,14 @@ class Session:
             # Tried once, that is enough: what failed is told by every later `up`, which must not run it all again.
             self._finish_first_run()
         return result
+
+    def _place(self, *keys: str) -> Where | None:
+        """The line of floe.yaml where `keys` stand; None without the file."""
+        from floe_dev.config.yaml_source import read_yaml
+        from floe_dev.model.layout import FLOE_FILE
+
+        file = self.root / FLOE_FILE
+        return read_yaml(file).where(keys) if file.is_file() else None
 
     def _run(self, client: DagsterClient, plan: PlannedRun, on_event: OnEvent, *, wait: bool) -> RunResult:
         from floe_dev.model.runs import RunResult

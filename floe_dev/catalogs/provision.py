@@ -290,7 +290,7 @@ def _namespaces(root: CatalogConnection, namespaces: tuple[str, ...], report: Pr
     """Created as the scoped principal, which so owns what it works with; root has no say over content."""
     credential = load_or_create_secrets(layout).principals[SERVICE_PRINCIPAL]
     token = fetch_token(root.model_copy(update={"credential": credential}))
-    for namespace in _with_parents(namespaces):
+    for namespace in with_parents(namespaces):
         body = json.dumps({"namespace": namespace.split("."), "properties": {}}).encode()
         status, answer = _http("POST", f"{root.uri}/v1/{_quote(root.warehouse)}/namespaces", token, body, json_=True)
         if status == 409:
@@ -301,7 +301,7 @@ def _namespaces(root: CatalogConnection, namespaces: tuple[str, ...], report: Pr
             raise _refused(root, f"namespace {namespace}", status, answer)
 
 
-def _with_parents(namespaces: tuple[str, ...]) -> list[str]:
+def with_parents(namespaces: tuple[str, ...]) -> list[str]:
     """A catalog refuses `a.b` while there is no `a`."""
     parts = [namespace.split(".") for namespace in namespaces]
     return list(dict.fromkeys(".".join(p[: depth + 1]) for p in parts for depth in range(len(p))))

@@ -11,8 +11,8 @@ from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
 
 
-def require_writes_allowed(root: Path, environ: Mapping[str, str]) -> None:
-    """On a platform that is not local, refuse until somebody allowed it; raises FloeError 1310."""
+def require_writes_allowed(root: Path, environ: Mapping[str, str], fix: str = "floe run --allow-writes") -> None:
+    """On a platform that is not local, refuse until somebody allowed it by `fix`; raises FloeError 1310."""
     platform = platform_name(root, environ)
     if platform == "local" or Layout(root).writes_allowed.exists():
         return
@@ -20,7 +20,7 @@ def require_writes_allowed(root: Path, environ: Mapping[str, str]) -> None:
         Code.WRITES_NOT_ALLOWED,
         f"runs from this machine may not write into the platform `{platform}`",
         why="nobody has allowed it for this project yet",
-        fix="floe run --allow-writes",
+        fix=fix,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,9 +17,22 @@ from floe_dev.catalogs.provision import provision
 from floe_dev.config.credentials import SERVICE_PRINCIPAL, load_or_create_secrets
 from floe_dev.model.connection import CatalogConnection
 from floe_dev.model.layout import Layout
+from floe_dev.orchestrators.dagster.client import DagsterClient
 from tests.catalog.server import catalog_server
-from tests.cli.tiny import PLATFORM_YAML, make_tiny
+from tests.cli.tiny import DEFINITIONS, FLOE_YAML, PLATFORM_YAML, make_tiny
 from tests.drivers.helpers import free_port
+
+AUTOMATED = """\
+orchestration:
+  jobs: {all: {select: "*"}}
+  schedules: {nightly: {job: all, cron: "0 3 * * *", enabled: true}}
+  sensors: {dropped: {type: file, path: inbox, job: all, enabled: true}}
+"""
+BUILT = """\
+from floe_dev.orchestrators.dagster import build_definitions
+
+defs = dg.Definitions.merge(build_definitions(ROOT), dg.Definitions([raw, other, clean, last]))
+"""
 
 
 @dataclass
@@ -47,6 +61,10 @@ class Remote:
             check=False,
         )
 
+    def namespaces(self) -> list[tuple[str, ...]]:
+        with CatalogClient(self.connection) as client:
+            return sorted(client.namespaces())
+
     def tables(self) -> list[str]:
         with CatalogClient(self.connection) as client:
             return [table.identifier for table in client.tables()]
@@ -55,6 +73,8 @@ class Remote:
 @pytest.fixture
 def remote(tmp_path: Path) -> Iterator[Remote]:
     root = make_tiny(tmp_path / "project")
+    (root / "floe.yaml").write_text(FLOE_YAML + AUTOMATED)
+    (root / "definitions.py").write_text(DEFINITIONS.partition("defs =")[0] + BUILT)
     with catalog_server(tmp_path / "remote") as server:
         admin = CatalogConnection(uri=f"{server.url}/api/catalog", warehouse="tiny_catalog", credential=server.root)
         elsewhere = Layout(tmp_path / "theirs")
@@ -69,12 +89,52 @@ def remote(tmp_path: Path) -> Iterator[Remote]:
         made.floe("down")
 
 
+AUTOMATIONS = """
+{ schedulesOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "floe"}) {
+    ... on Schedules { results { name scheduleState { status } } } }
+  sensorsOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "floe"}) {
+    ... on Sensors { results { name sensorState { status } } } } }
+"""
+
+
+@pytest.mark.stack
+def test_what_is_missing_there_is_made_only_when_asked_and_shown_first(remote: Remote) -> None:
+    text = (remote.root / "platform" / "production" / "platform.yaml").read_text()
+    layer = "  gold: {storage_ref: files, catalog_ref: default, namespace: gold.daily}\n"
+    (remote.root / "platform" / "production" / "platform.yaml").write_text(
+        text.replace("catalogs:\n", layer + "catalogs:\n", 1)
+    )
+    before = remote.namespaces()
+    shown = remote.floe("up", "--platform", "production", "--provision")
+    assert "FLOE1310" in shown.stderr
+    assert "--provision --allow-writes" in shown.stderr
+    assert "namespace gold\n" in shown.stderr
+    assert "namespace gold.daily\n" in shown.stderr
+    assert "namespace bronze" not in shown.stderr
+    assert remote.namespaces() == before
+    assert remote.floe("status").returncode != 0, "nothing was started"
+
+    made = remote.floe("up", "--provision", "--allow-writes", "--port", str(free_port()), "--progress", "plain")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert remote.namespaces() == sorted([*before, ("gold",), ("gold", "daily")])
+    assert remote.tables() == []
+
+
 @pytest.mark.stack
 def test_up_only_looks_and_the_first_write_has_to_be_allowed(remote: Remote) -> None:
     up = remote.floe("up", "--platform", "production", "--port", str(free_port()), "--progress", "plain")
     assert up.returncode == 0, up.stdout + up.stderr
     assert remote.tables() == []
     assert '"stack": "external"' in remote.floe("status", "--json").stdout
+
+    automations = DagsterClient(json.loads(remote.floe("status", "--json").stdout)["urls"]["dagster"]).query(
+        AUTOMATIONS
+    )
+    states = [
+        each["scheduleState" if "scheduleState" in each else "sensorState"]["status"]
+        for each in (*automations["schedulesOrError"]["results"], *automations["sensorsOrError"]["results"])
+    ]
+    assert states == ["STOPPED", "STOPPED"], "though floe.yaml enables both"
 
     refused = remote.floe("run", "bronze/raw")
     assert refused.returncode != 0

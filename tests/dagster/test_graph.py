@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from floe_dev.config.project import load_project
+from floe_dev.dbt.profile import check_profile, write_profile
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.project import Project
 from floe_dev.orchestrators.dagster.automation import automation
@@ -47,28 +48,88 @@ def test_two_models_that_are_one_table_are_refused_and_two_sources_are_not(tmp_p
     check_dbt_keys(project(tmp_path), {"nodes": {}, "sources": sources}, FloeDbtTranslator())
 
 
-def test_an_asset_that_python_and_dbt_both_make_is_refused(tmp_path: Path) -> None:
-    spec = dg.AssetSpec(["silver", "orders"])
-    with pytest.raises(FloeError, match="FLOE1304"):
-        check_graph(project(tmp_path), [dg.Definitions(assets=[spec]), dg.Definitions(assets=[spec])])
+def line_of(text: str, found: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), 1) if found in line)
 
 
-def test_a_circle_is_named(tmp_path: Path) -> None:
-    first, second = dg.AssetKey(["s", "a"]), dg.AssetKey(["s", "b"])
-    specs = [dg.AssetSpec(first, deps=[second]), dg.AssetSpec(second, deps=[first])]
+def test_a_source_that_is_a_models_table_is_told_at_its_line(tmp_path: Path) -> None:
+    text = "version: 2\nsources:\n  - name: raw\n    tables:\n      - name: other\n      - name: orders\n"
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "sources.yml").write_text(text)
+    source = {**node("source", "orders"), "source_name": "raw", "original_file_path": "models/sources.yml"}
     with pytest.raises(FloeError) as refused:
-        check_graph(project(tmp_path), [dg.Definitions(assets=[spec]) for spec in specs])
+        check_dbt_keys(
+            project(tmp_path), {"nodes": {"a": node("model", "orders")}, "sources": {"b": source}}, FloeDbtTranslator()
+        )
+    assert refused.value.where is not None
+    assert (Path(refused.value.where.file).name, refused.value.where.line) == ("sources.yml", 6)
+
+
+@dg.asset(key=["silver", "orders"])
+def first_orders() -> None: ...
+
+
+@dg.asset(key=["silver", "orders"])
+def second_orders() -> None: ...
+
+
+@dg.asset(key=["s", "a"], deps=[dg.AssetKey(["s", "b"])])
+def of_the_circle_a() -> None: ...
+
+
+@dg.asset(key=["s", "b"], deps=[dg.AssetKey(["s", "a"])])
+def of_the_circle_b() -> None: ...
+
+
+def test_an_asset_that_is_made_twice_is_refused_at_the_second(tmp_path: Path) -> None:
+    both = [dg.Definitions(assets=[each]) for each in (first_orders, second_orders)]
+    with pytest.raises(FloeError, match="FLOE1304") as refused:
+        check_graph(project(tmp_path), both)
+    text = Path(__file__).read_text()
+    assert refused.value.where is not None
+    assert Path(refused.value.where.file) == Path(__file__)
+    assert refused.value.where.line == line_of(text, "def second_orders") - 1
+    assert f"{Path(__file__).name}:{line_of(text, 'def first_orders') - 1}" in str(refused.value.why)
+
+
+def test_a_circle_is_named_with_the_lines_of_its_assets(tmp_path: Path) -> None:
+    with pytest.raises(FloeError) as refused:
+        check_graph(project(tmp_path), [dg.Definitions(assets=[each]) for each in (of_the_circle_a, of_the_circle_b)])
     assert refused.value.code is Code.ASSET_CYCLE
     assert "s/a -> s/b" in str(refused.value.why) or "s/b -> s/a" in str(refused.value.why)
+    text = Path(__file__).read_text()
+    assert refused.value.where is not None
+    lines = {line_of(text, f"def of_the_circle_{name}") - 1 for name in "ab"}
+    assert refused.value.where.line in lines
+    assert len(refused.value.detail) == 2
 
 
-def test_a_manifest_of_another_dbt_is_refused(tmp_path: Path) -> None:
+def test_a_manifest_of_another_dbt_is_refused_at_the_line_that_names_it(tmp_path: Path) -> None:
     declared = project(tmp_path, "orchestration:\n  dbt: {manifest_path: manifest.json}\n")
     with pytest.raises(FloeError, match="FLOE1102"):
         check_version(declared)
     (tmp_path / "manifest.json").write_text(json.dumps({"metadata": {"dbt_version": "1.3.0"}}))
-    with pytest.raises(FloeError, match="FLOE1302"):
+    with pytest.raises(FloeError, match="FLOE1302") as refused:
         check_version(declared)
+    assert refused.value.where is not None
+    assert (Path(refused.value.where.file).name, refused.value.where.line) == ("floe.yaml", 5)
+
+
+def test_a_profile_without_the_target_of_floe_yaml_is_refused_at_its_line(tmp_path: Path) -> None:
+    (tmp_path / "dbt").mkdir()
+    (tmp_path / "dbt" / "dbt_project.yml").write_text("name: tiny\nprofile: tiny\n")
+    (tmp_path / "dbt" / "profiles.yml").write_text("tiny: {target: dev, outputs: {dev: {type: floe}}}\n")
+    declared = project(tmp_path, "transforms:\n  - type: dbt\n    path: dbt\n    target: production\n")
+    with pytest.raises(FloeError, match="FLOE1303") as refused:
+        check_profile(declared, tmp_path / "dbt")
+    assert "floe.yaml:7" in str(refused.value)
+    (tmp_path / "dbt" / "profiles.yml").write_text("other: {target: dev, outputs: {dev: {type: floe}}}\n")
+    with pytest.raises(FloeError, match="FLOE1303") as refused:
+        check_profile(declared, tmp_path / "dbt")
+    assert "dbt_project.yml:2" in str(refused.value)
+    written = write_profile(declared)
+    assert written is not None
+    check_profile(declared, written.parent)
 
 
 BAD = """\

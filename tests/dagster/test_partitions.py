@@ -149,3 +149,5 @@ def test_a_backfill_of_thirty_days_has_exactly_each_days_rows_however_often_it_r
     refused = stack.floe("run", "gold/daily_traffic", "--partition", "2024-12-31")
     assert "FLOE5101" in refused.stderr
     assert "2025-01-01 to 2025-01-30" in refused.stderr
+    floe_yaml = (stack.root / "floe.yaml").read_text().splitlines()
+    assert f"floe.yaml:{floe_yaml.index('  partitions:') + 1}" in refused.stderr

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -163,6 +166,47 @@ def test_a_model_that_does_not_parse_is_told_with_its_file(stack: Stack, edited:
     assert keys(stack) == TABLES | VIEWS
 
 
+FRESHNESS = """
+{ assetNodes { assetKey { path } assetChecksOrError { ... on AssetChecks { checks {
+  name description executionForLatestMaterialization { status evaluation { severity success
+    metadataEntries { label ... on TextMetadataEntry { text } } } } } } } } }
+"""
+
+
+def freshness(stack: Stack) -> dict[str, dict[str, Any]]:
+    """The outcome of dbt's source freshness by asset."""
+    return {
+        "/".join(node["assetKey"]["path"]): check
+        for node in stack.dagster.query(FRESHNESS)["assetNodes"]
+        for check in node["assetChecksOrError"].get("checks") or ()
+        if check["name"] == "source_freshness"
+    }
+
+
+def test_source_freshness_is_a_check_that_asks_the_catalog_unless_dbt_names_a_column(
+    stack: Stack, edited: Callable[[str, str], Path]
+) -> None:
+    found = freshness(stack)
+    assert set(found) == {f"bronze/raw_{name}" for name in ("customers", "events", "orders", "payments")}
+    for check in found.values():
+        assert check["executionForLatestMaterialization"]["status"] == "SUCCEEDED"
+        assert check["description"] == "older than 7 days is a warning; older than 30 days is an error"
+    sources = (stack.root / "dbt" / "models" / "staging" / "sources.yml").read_text()
+    # The shop's last order is long past.
+    column = "      - name: raw_orders\n        config: {loaded_at_field: ordered_at}\n"
+    edited("dbt/models/staging/sources.yml", sources.replace("      - name: raw_orders\n", column))
+    manifest = stack.root / ".floe" / "dbt" / "target" / "manifest.json"
+    wait_until(lambda: '"loaded_at_field": "ordered_at"' in manifest.read_text())
+    done = stack.floe("run", "bronze/raw_orders", "--json")
+    assert done.returncode == 7, done.stdout + done.stderr
+    failed = json.loads(done.stdout)["failed"]
+    assert [failure["asset"] for failure in failed] == ["bronze/raw_orders: check source_freshness"]
+    evaluation = freshness(stack)["bronze/raw_orders"]["executionForLatestMaterialization"]["evaluation"]
+    assert (evaluation["success"], evaluation["severity"]) == (False, "ERROR")
+    texts = {entry["label"]: entry.get("text") for entry in evaluation["metadataEntries"]}
+    assert texts["max_loaded_at"].startswith("2025-01-")
+
+
 SLOW = """
 
 @dg.asset(key=["gold", "slow"])
@@ -199,14 +243,74 @@ def test_a_run_can_be_cancelled(stack: Stack, edited: Callable[[str, str], Path]
     wait_until(lambda: not psutil.pid_exists(pid), 20)
 
 
-def test_dagster_never_has_the_secret(stack: Stack) -> None:
-    from floe_dev.model.layout import Layout
+#: What Dagster's own code makes of the definitions for its web server, of every run, and of every event.
+SNAPSHOTS = """
+import dagster as dg
+from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster._serdes import serialize_value
+from definitions import defs
 
-    secrets = load_secrets(Layout(stack.root))
-    assert secrets is not None
-    values = [secrets.root, *secrets.principals.values()]
-    for file in (*(stack.root / ".floe" / "dagster").rglob("*"), *(stack.root / ".floe" / "logs").rglob("*")):
-        if file.is_file():
-            content = file.read_bytes()
-            for credential in values:
-                assert credential.client_secret.get_secret_value().encode() not in content, file
+print(serialize_value(RepositorySnap.from_def(defs.get_repository_def())))
+with dg.DagsterInstance.get() as instance:
+    runs = instance.get_runs()
+    for run in runs:
+        print(serialize_value(run), run.run_config, run.tags)
+        print(serialize_value(instance.get_historical_job(run.job_snapshot_id).job_snapshot))
+        for record in instance.all_logs(run.run_id):
+            print(serialize_value(record))
+    print("runs", len(runs))
+"""
+RESOURCES = """
+{ repositoriesOrError { ... on RepositoryConnection { nodes {
+    name
+    allTopLevelResourceDetails { name description configuredValues { key value type } configFields { name configType {
+      key description } defaultValueAsJson } }
+    jobs { name runConfigSchema: presets { name runConfigYaml } }
+} } }
+  assetNodes { metadataEntries {
+    __typename label ... on TextMetadataEntry { text } ... on JsonMetadataEntry { jsonString } } }
+  runsOrError { ... on Runs { results { runConfigYaml tags { key value }
+    eventConnection { events { ... on MessageEvent { message } } } } } } }
+"""
+
+
+def secret_values(stack: Stack) -> list[str]:
+    """Every value that `.floe/secrets.json` holds, client ids apart."""
+    found = json.loads((stack.root / ".floe" / "secrets.json").read_text())
+
+    def texts(value: object, name: str = "") -> Iterator[str]:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                yield from texts(item, key)
+        elif isinstance(value, str) and name != "client_id":
+            yield value
+
+    return list(texts(found))
+
+
+def test_dagster_never_has_a_secret(stack: Stack) -> None:
+    values = secret_values(stack)
+    assert len(values) >= 4, "root, two principals, signing key, telemetry token"
+
+    environment = {**os.environ, **json.loads(stack.floe("env", "--format", "json").stdout)}
+    snapshots = subprocess.run(
+        [sys.executable, "-c", SNAPSHOTS], cwd=stack.root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert snapshots.returncode == 0, snapshots.stderr
+    assert int(snapshots.stdout.rpartition("runs ")[2]) > 0
+    assert '"env": "POLARIS_CLIENT_SECRET"' in snapshots.stdout.replace("\\", ""), "the reference is there"
+
+    answer = json.dumps(stack.dagster.query(RESOURCES))
+    assert "POLARIS_CLIENT_SECRET" in answer
+
+    files = [
+        file
+        for folder in ("dagster", "logs", "dbt", "telemetry")
+        for file in (stack.root / ".floe" / folder).rglob("*")
+        if file.is_file()
+    ]
+    assert len(files) > 10
+    for value in values:
+        assert value not in snapshots.stdout
+        assert value not in answer
+        assert [file for file in files if value.encode() in file.read_bytes()] == []

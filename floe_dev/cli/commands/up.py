@@ -21,12 +21,14 @@ from floe_dev.cli.render.progress import CHOICES, Choice, Progress, make_progres
 if TYPE_CHECKING:
     from floe_dev.model.runs import RunResult
     from floe_dev.model.status import Event
-    from floe_dev.session import Session
+    from floe_dev.session import Session, UpOptions
 
 
 @click.command(short_help="Start the stack; materialize everything the first time.")
 @click.option("--stack", default=None, metavar="NAME", help="A stack by name or file (default: the project's last).")
 @click.option("--platform", default=None, metavar="NAME", help="A platform: platform/NAME/platform.yaml, or local.")
+@click.option("--provision", is_flag=True, help="Make the platform's missing namespaces; shows them first.")
+@click.option("--allow-writes", is_flag=True, help="Let this machine write into a platform that is not local.")
 @click.option("--run", "run", flag_value="always", default=None, help="Materialize everything, also if it was before.")
 @click.option("--no-run", "run", flag_value="never", help="Do not materialize anything.")
 @click.option("--detach", "-d", is_flag=True, help="Return when the stack is ready; a first run goes on without you.")
@@ -51,6 +53,8 @@ def command(
     output: Output,
     stack: str | None,
     platform: str | None,
+    provision: bool,
+    allow_writes: bool,
     run: str | None,
     detach: bool,
     timeout: float,
@@ -78,6 +82,10 @@ def command(
         if stack is not None and stack != was_running.stack:
             session.up(UpOptions(stack=stack))  # raises FLOE2105
         return _already(output, root, as_json=as_json, json_lines=progress == "json")
+    if provision:
+        _provision(output, session, UpOptions(stack=stack, platform=platform), allow_writes=allow_writes)
+    elif allow_writes:
+        session.allow_writes()
     if stack is None and platform is None and progress == "auto" and _has_terminal():
         stack = _offered(output, session)
     if progress == "auto" and not (detach or as_json or trace or budget is not None) and _has_terminal():
@@ -88,13 +96,14 @@ def command(
             session.project  # noqa: B018 - a wrong configuration is told on the normal screen
         start = StartStack(stack, platform, port, timeout, first_run=run or "auto")
         return show_dashboard(output, session, start=start)
+    options = UpOptions(stack=stack, timeout=timeout, port=port, platform=platform)
     started = time.monotonic()
     view = make_progress(progress, output, title=f"floe up: {root.name}", environ=os.environ, tty=sys.stderr.isatty())
     recorder = _Recorder(view)
     result: RunResult | None = None
     try:
         with view:
-            session.up(UpOptions(stack=stack, timeout=timeout, port=port, platform=platform), recorder.event)
+            session.up(options, recorder.event)
             ready_after = time.monotonic() - started
             if run == "always" or _pending_first_run(session, run):
                 result = session.run((), recorder.event, wait=not detach)
@@ -128,6 +137,20 @@ def _offered(output: Output, session: Session) -> str | None:
 
 def _pending_first_run(session: Session, run: str | None) -> bool:
     return run is None and not session.external and not session.first_run_done()
+
+
+def _provision(output: Output, session: Session, options: UpOptions, *, allow_writes: bool) -> None:
+    """Say what would be made in the platform, then make it, if writes into it are allowed."""
+    planned = session.provisioning(options)
+    if not planned:
+        output.say("nothing is missing in the platform")
+        return
+    output.say("missing in the platform, to be made:")
+    for item in planned:
+        output.say(f"  {item}")
+    if allow_writes:
+        session.allow_writes()
+    session.provision(planned)
 
 
 def _undo(output: Output, session: Session, error: BaseException, *, was_running: bool) -> None:

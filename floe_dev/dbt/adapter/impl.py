@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,9 @@ class FloeAdapter(DuckDBAdapter):
     _capabilities: CapabilityDict = CapabilityDict(
         {
             Capability.SchemaMetadataByRelations: CapabilitySupport(support=Support.Full),
+            # Source freshness without `loaded_at_field`: the catalog knows when a table was last written.
+            Capability.TableLastModifiedMetadata: CapabilitySupport(support=Support.Full),
+            Capability.TableLastModifiedMetadataBatch: CapabilitySupport(support=Support.Full),
             # Two batches at once would rewrite the same files and have to be tried again.
             Capability.MicrobatchConcurrency: CapabilitySupport(support=Support.Unsupported),
         }
@@ -59,6 +63,23 @@ class FloeAdapter(DuckDBAdapter):
         super().__init__(config, mp_context)
         self._clients = threading.local()
         trace_invocation(get_invocation_id())
+
+    def calculate_freshness_from_metadata_batch(
+        self,
+        sources: list[BaseRelation],
+        macro_resolver: Any = None,  # noqa: ARG002 - dbt's signature
+    ) -> tuple[list[AdapterResponse | None], dict[BaseRelation, Any]]:
+        """A source is as fresh as its table's current snapshot; one without a snapshot was never loaded.
+
+        Raises FloeError 6002 for a table that is not there.
+        """
+        now = dt.datetime.now(dt.UTC)
+        found: dict[BaseRelation, Any] = {}
+        for source in sources:
+            current = self._client.table(f"{source.schema}.{source.identifier}").current
+            loaded = dt.datetime.fromtimestamp(current.timestamp_ms / 1000, dt.UTC) if current else None
+            found[source] = self._create_freshness_response(loaded, now)
+        return [None], found
 
     # What dbt calls by name.
 

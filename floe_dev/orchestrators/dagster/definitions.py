@@ -11,6 +11,7 @@ from types import ModuleType
 
 import dagster as dg
 from dagster_dbt import DbtProject
+from dagster_dbt.dbt_manifest import validate_manifest
 
 from floe_dev.config.project import find_project, load_project, platform_name
 from floe_dev.errors import Code, FloeError, Where
@@ -25,6 +26,8 @@ from floe_dev.orchestrators.dagster.graph import check_graph
 from floe_dev.orchestrators.dagster.manifest import check_version
 from floe_dev.orchestrators.dagster.options import with_options
 from floe_dev.orchestrators.dagster.resources import project_resources
+from floe_dev.orchestrators.dagster.source_freshness import source_freshness_checks
+from floe_dev.orchestrators.dagster.translator import FloeDbtTranslator
 
 
 def build_definitions(project: Project | CompiledArtifacts | Path | str | None = None) -> dg.Definitions:
@@ -48,7 +51,10 @@ def build_definitions(project: Project | CompiledArtifacts | Path | str | None =
     check_version(project)
     dbt_project = dbt_project or dagster_dbt_project(project)
     if dbt_project is not None:
-        definitions.append(dg.Definitions(assets=project_dbt_assets(project, dbt_project)))
+        translator = FloeDbtTranslator()
+        assets = project_dbt_assets(project, dbt_project, translator)
+        checks = source_freshness_checks(project, validate_manifest(dbt_project.manifest_path), translator)
+        definitions.append(dg.Definitions(assets=assets, asset_checks=checks))
         resources["dbt"] = dbt_resource(dbt_project)
     check_graph(project, definitions)
     started = automation(project, start_switched_off=not is_local(project))

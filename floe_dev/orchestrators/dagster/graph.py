@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import graphlib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator
 
+from floe_dev.config.yaml_source import read_yaml
 from floe_dev.errors import Code, FloeError, Where
+from floe_dev.model.layout import FLOE_FILE
 from floe_dev.model.project import Project
 
 _MADE = ("model", "seed", "snapshot")
@@ -39,44 +42,76 @@ def check_dbt_keys(project: Project, manifest: Mapping[str, Any], translator: Da
             fix=f"use ref('{first['name']}') in place of the source"
             if source
             else "give one of them another alias or schema",
-            where=Where((project.dbt_dir() or project.root) / str(node.get("original_file_path")), 1),
+            where=_place(project, node),
         )
 
 
 def check_graph(project: Project, definitions: Iterable[dg.Definitions]) -> None:
     """Refuse an asset that is defined twice (FloeError 1304) and assets that need each other (1305)."""
-    specs = [spec for each in definitions for spec in _specs(each)]
-    seen: set[dg.AssetKey] = set()
-    for spec in specs:
-        if spec.key in seen:
+    defined = [found for each in definitions for found in _specs(each)]
+    specs = [spec for spec, _ in defined]
+    places: dict[dg.AssetKey, Where | None] = {}
+    for spec, place in defined:
+        if spec.key in places:
             raise FloeError(
                 Code.ASSET_KEY_TWICE,
                 f"{'/'.join(spec.key.path)} is defined twice",
-                why="a Python asset and a dbt node, or two Python assets, make one table",
+                why=f"two assets would make one table; the first is at {places[spec.key]}",
                 fix="give one of them another key",
-                where=Where(project.root),
+                where=place or Where(project.root / FLOE_FILE, 1),
             )
-        seen.add(spec.key)
+        places[spec.key] = place
     needs = {spec.key: {dep.asset_key for dep in spec.deps if dep.asset_key != spec.key} for spec in specs}
     try:
         graphlib.TopologicalSorter(needs).prepare()
     except graphlib.CycleError as error:
-        circle = " -> ".join("/".join(key.path) for key in reversed(error.args[1]))
+        circle = list(reversed(error.args[1]))
         raise FloeError(
             Code.ASSET_CYCLE,
             "assets depend on each other in a circle",
-            why=circle,
+            why=" -> ".join("/".join(key.path) for key in circle),
+            detail=tuple(f"{'/'.join(key.path)} is at {places[key]}" for key in circle[:-1] if places.get(key)),
             fix="take one of these dependencies out",
-            where=Where(project.root),
+            where=next((place for key in circle if (place := places.get(key))), Where(project.root / FLOE_FILE, 1)),
         ) from error
 
 
-def _specs(definitions: dg.Definitions) -> Iterable[dg.AssetSpec]:
+def _specs(definitions: dg.Definitions) -> Iterable[tuple[dg.AssetSpec, Where | None]]:
+    """Every asset with the place of its definition: the dbt file, else the function that makes it."""
     for asset in definitions.assets or ():
         if isinstance(asset, dg.AssetsDefinition):
-            yield from asset.specs
+            function = _function(asset)
+            for spec in asset.specs:
+                yield spec, _referred(spec) or function
         elif isinstance(asset, dg.AssetSpec):
-            yield asset
+            yield asset, _referred(asset)
+
+
+def _referred(spec: dg.AssetSpec) -> Where | None:
+    references = spec.metadata.get("dagster/code_references")
+    for reference in getattr(references, "code_references", ()):
+        if isinstance(reference, dg.LocalFileCodeReference):
+            return Where(reference.file_path, reference.line_number or 1)
+    return None
+
+
+def _function(asset: dg.AssetsDefinition) -> Where | None:
+    decorated = getattr(asset.node_def, "compute_fn", None) if asset.is_executable else None
+    code = getattr(getattr(decorated, "decorated_fn", None), "__code__", None)
+    return Where(code.co_filename, code.co_firstlineno) if code else None
+
+
+def _place(project: Project, node: Mapping[str, Any]) -> Where:
+    """Where a dbt node is defined; of a source the line of its table, where its YAML file can be read."""
+    file = (project.dbt_dir() or project.root) / str(node.get("original_file_path"))
+    if node.get("resource_type") == "source" and file.is_file():
+        with contextlib.suppress(FloeError):
+            source = read_yaml(file)
+            for index, each in enumerate(source.data.get("sources") or ()):
+                for number, table in enumerate(each.get("tables") or ()):
+                    if (each.get("name"), table.get("name")) == (node.get("source_name"), node.get("name")):
+                        return source.where(("sources", index, "tables", number, "name"))
+    return Where(file, 1)
 
 
 def _ephemeral(node: Mapping[str, Any]) -> bool:

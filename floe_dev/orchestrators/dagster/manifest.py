@@ -13,7 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from floe_dev.config.private import write_private
+from floe_dev.config.yaml_source import read_yaml
 from floe_dev.errors import Code, FloeError, Where
+from floe_dev.model.layout import FLOE_FILE
 from floe_dev.model.project import Project
 
 #: Folders of a dbt project that dbt itself writes.
@@ -52,17 +54,25 @@ def check_version(project: Project) -> None:
             f"the manifest {file} cannot be read",
             why=f"{type(error).__name__}: {error}",
             fix="dbt parse",
-            where=Where(file),
+            where=_declared(project, file),
         ) from error
     installed = version("dbt-core")
     if written_by.split(".")[:2] != installed.split(".")[:2]:
         raise FloeError(
             Code.DBT_VERSION,
             f"the manifest was written by dbt {written_by}, this is dbt {installed}",
-            why="dbt's manifest is of its own version",
+            why=f"dbt reads manifests of its own version only; it is {file}",
             fix=f"dbt parse with dbt {installed}, or leave out `orchestration.dbt.manifest_path`",
-            where=Where(file),
+            where=_declared(project, file),
         )
+
+
+def _declared(project: Project, manifest: Path) -> Where:
+    """The line of floe.yaml that names the manifest; of compiled artifacts the manifest itself."""
+    floe = project.root / FLOE_FILE
+    if not floe.is_file():
+        return Where(manifest, 1)
+    return read_yaml(floe).where(("orchestration", "dbt", "manifest_path"))
 
 
 def fingerprint(project: Project) -> str:

@@ -84,6 +84,10 @@ class FloeDbtTranslator(DagsterDbtTranslator):
         return spec.replace_attributes(**changes)
 
 
+#: The name that the platform's projects know it by.
+FloeDbTranslator = FloeDbtTranslator
+
+
 def _meta(props: Mapping[str, Any]) -> Mapping[str, Any]:
     # dbt 1.10 moved `meta` below `config` and fills both; sources of older manifests have only the first.
     return {**((props.get("config") or {}).get("meta") or {}), **(props.get("meta") or {})}
