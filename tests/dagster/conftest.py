@@ -6,15 +6,24 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from floe_dev.orchestrators.dagster.client import DagsterClient
+from floe_dev.orchestrators.dagster.watch import report_file
 from floe_dev.supervisor import client as supervisor
 from tests.drivers.helpers import free_port
+
+TABLES = {
+    *("bronze/countries", "bronze/raw_customers", "bronze/raw_events", "bronze/raw_orders", "bronze/raw_payments"),
+    *("silver/customers", "silver/daily_sessions", "silver/events", "silver/orders"),
+    *("gold/customer_lifetime", "gold/customer_segments", "gold/daily_traffic", "gold/metrics"),
+}
+VIEWS = {f"silver/stg_{name}" for name in ("customers", "events", "orders", "payments")}
 
 SAMPLE = Path(__file__).parents[2] / "sample_project"
 
@@ -67,3 +76,34 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield made
     finally:
         made.floe("down")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def keys(stack: Stack) -> set[str]:
+    return {asset.key for asset in stack.dagster.assets()}
+
+
+@pytest.fixture
+def edited(stack: Stack) -> Iterator[Callable[[str, str], Path]]:
+    """Write a file of the project; afterwards everything is as before, and Dagster knows."""
+    before: dict[Path, str | None] = {}
+
+    def edit(name: str, text: str) -> Path:
+        file = stack.root / name
+        before.setdefault(file, file.read_text() if file.exists() else None)
+        file.write_text(text)
+        return file
+
+    yield edit
+    for file, text in before.items():
+        if text is None:
+            file.unlink()
+        else:
+            file.write_text(text)
+    wait_until(lambda: keys(stack) == TABLES | VIEWS and not report_file(stack.root).exists())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,8 @@ from floe_dev.model.runs import AssetStatus
 from floe_dev.orchestrators.dagster.alignment import misalignment
 from floe_dev.orchestrators.dagster.freshness import sla_window
 from floe_dev.orchestrators.dagster.partition_runs import plan_runs
-from tests.dagster.conftest import Stack
+from floe_dev.orchestrators.dagster.watch import report_file
+from tests.dagster.conftest import Stack, keys, wait_until
 
 DAILY = Partitions(type="daily", start="2025-01-01")
 
@@ -113,6 +117,93 @@ def test_a_partition_of_assets_without_any_is_refused() -> None:
     assert refused.value.code is Code.NO_SUCH_PARTITION
 
 
+#: Rows that daily_sessions has too many, rows that it lacks, and its days, by what the events say of each day.
+ROW_BY_ROW = """
+    with expected as (
+        select date_trunc('day', occurred_at) as day, customer_id, count(*) as events,
+            bool_or(event_type = 'checkout') as checked_out
+        from silver.events group by all
+    ),
+    made as (select day, customer_id, events, checked_out from silver.daily_sessions)
+    select
+        (select count(*) from (from made except all from expected)) as too_many,
+        (select count(*) from (from expected except all from made)) as too_few,
+        (select count(distinct day) from made) as days
+"""
+BACKFILL = """
+mutation Backfill($keys: [AssetKeyInput!]!, $partitions: [String!]!) {
+  launchPartitionBackfill(backfillParams: {assetSelection: $keys, partitionNames: $partitions}) {
+    __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }
+"""
+RUNS = """
+query Runs($id: String!) { runsOrError(filter: {tags: [{key: "dagster/backfill", value: $id}]}) {
+  ... on Runs { results { id status assetSelection { path } tags { key value } } } } }
+"""
+
+
+@pytest.mark.stack
+def test_dagsters_own_backfill_of_thirty_days_is_one_run(stack: Stack) -> None:
+    days = [f"2025-01-{day:02}" for day in range(1, 31)]
+    assets = [["silver", "daily_sessions"], ["gold", "daily_traffic"]]
+    made = stack.dagster.query(BACKFILL, keys=[{"path": path} for path in assets], partitions=days)
+    backfill = made["launchPartitionBackfill"].get("backfillId")
+    assert backfill, made
+
+    def runs() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = stack.dagster.query(RUNS, id=backfill)["runsOrError"]["results"]
+        return found
+
+    # The daemon looks for backfills every thirty seconds.
+    wait_until(lambda: any(run["status"] in ("SUCCESS", "FAILURE") for run in runs()), 240)
+    (run,) = runs()
+    assert run["status"] == "SUCCESS"
+    assert sorted(each["path"] for each in run["assetSelection"]) == sorted(assets)
+    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+    assert tags["dagster/asset_partition_range_start"] == days[0]
+    assert tags["dagster/asset_partition_range_end"] == days[-1]
+    rows = stack.floe("sql", "--format", "csv", ROW_BY_ROW)
+    assert rows.stdout.split()[-1] == "0,0,30", rows.stdout + rows.stderr
+
+
+MICROBATCH = """\
+{{ config(schema='gold', materialized='incremental', incremental_strategy='microbatch',
+          event_time='occurred_at', batch_size='day', begin='2025-01-01') }}
+select event_id, event_type, occurred_at from {{ ref('events') }}
+"""
+
+
+@pytest.mark.stack
+def test_a_microbatch_is_built_by_partition_and_refused_where_it_does_not_fit(
+    stack: Stack, edited: Callable[[str, str], Path]
+) -> None:
+    events = (stack.root / "dbt/models/marts/events.sql").read_text()
+    edited("dbt/models/marts/events.sql", events.replace("unique_key=", "event_time='occurred_at',\n    unique_key="))
+    edited("dbt/models/marts/log.sql", MICROBATCH)
+    floe_yaml = (stack.root / "floe.yaml").read_text()
+    more = "      - {select: log, partitions: days}\n  assets:\n"
+    edited("floe.yaml", floe_yaml.replace("  assets:\n", more, 1))
+    wait_until(lambda: "gold/log" in keys(stack))
+
+    wrong = """
+        with expected as (select event_id, event_type, occurred_at from silver.events
+            where occurred_at >= timestamp '2025-01-03' and occurred_at < timestamp '2025-01-06')
+        select (select count(*) from (from gold.log except all from expected)),
+            (select count(*) from (from expected except all from gold.log)), (select count(*) > 50 from gold.log)
+    """
+    for partition in ("2025-01-03..2025-01-05", "2025-01-04"):
+        done = stack.floe("run", "gold/log", "--partition", partition)
+        assert done.returncode == 0, done.stdout + done.stderr
+        rows = stack.floe("sql", "--format", "csv", wrong)
+        assert rows.stdout.split()[-1] == "0,0,true", rows.stdout + rows.stderr
+
+    edited("dbt/models/marts/log.sql", MICROBATCH.replace("'day'", "'month'"))
+    wait_until(report_file(stack.root).exists)
+    told = json.loads(report_file(stack.root).read_text())
+    assert told["code"] == "FLOE1306"
+    assert "longer than a partition" in told["why"]
+    assert told["where"]["file"].endswith("log.sql")
+
+
 @pytest.mark.stack
 def test_a_backfill_of_thirty_days_has_exactly_each_days_rows_however_often_it_runs(stack: Stack) -> None:
     compare = """
@@ -135,6 +226,8 @@ def test_a_backfill_of_thirty_days_has_exactly_each_days_rows_however_often_it_r
     }
     # A test on the source that a Python asset makes from models is run once that asset is made.
     assert [check and check["status"] for check in outcomes["silver/daily_sessions"]] == ["SUCCEEDED"]
+    rows = stack.floe("sql", "--format", "csv", ROW_BY_ROW)
+    assert rows.stdout.split()[-1] == "0,0,30", rows.stdout + rows.stderr
     days = stack.floe("sql", "--format", "csv", compare)
     assert days.stdout.split()[-1] == "30,30", days.stdout + days.stderr
     before = stack.floe("sql", "--format", "csv", "select * from gold.daily_traffic order by day")

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,46 +21,9 @@ from floe_dev.config.project import load_project
 from floe_dev.drivers import forkserver
 from floe_dev.orchestrators.dagster.launcher import PID_TAG
 from floe_dev.orchestrators.dagster.watch import report_file
-from tests.dagster.conftest import Stack
+from tests.dagster.conftest import TABLES, VIEWS, Stack, keys, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dagster-stack")]
-TABLES = {
-    *("bronze/countries", "bronze/raw_customers", "bronze/raw_events", "bronze/raw_orders", "bronze/raw_payments"),
-    *("silver/customers", "silver/daily_sessions", "silver/events", "silver/orders"),
-    *("gold/customer_lifetime", "gold/customer_segments", "gold/daily_traffic", "gold/metrics"),
-}
-VIEWS = {f"silver/stg_{name}" for name in ("customers", "events", "orders", "payments")}
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.1)
-
-
-def keys(stack: Stack) -> set[str]:
-    return {asset.key for asset in stack.dagster.assets()}
-
-
-@pytest.fixture
-def edited(stack: Stack) -> Iterator[Callable[[str, str], Path]]:
-    """Write a file of the project; afterwards everything is as before, and Dagster knows."""
-    before: dict[Path, str | None] = {}
-
-    def edit(name: str, text: str) -> Path:
-        file = stack.root / name
-        before.setdefault(file, file.read_text() if file.exists() else None)
-        file.write_text(text)
-        return file
-
-    yield edit
-    for file, text in before.items():
-        if text is None:
-            file.unlink()
-        else:
-            file.write_text(text)
-    wait_until(lambda: keys(stack) == TABLES | VIEWS and not report_file(stack.root).exists())
 
 
 def test_every_table_is_an_asset_and_was_made(stack: Stack) -> None:
