@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import pandas
+import polars
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog, load_catalog
@@ -14,9 +16,6 @@ from floe_dev.model.project import Partitions
 from floe_dev.orchestrators.dagster.partitions import partitions_definition
 from floe_dev.orchestrators.dagster.resources import IcebergIOManager
 from tests.catalog.server import catalog_server
-
-pandas = pytest.importorskip("pandas", reason="pip install 'floe_dev[pandas]'")
-polars = pytest.importorskip("polars", reason="pip install 'floe_dev[polars]'")
 
 
 @pytest.fixture(scope="module")
