@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-import pandas
-import polars
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog, load_catalog
@@ -55,14 +55,14 @@ def test_arrow_pandas_and_polars_are_written_and_read(connection: CatalogConnect
         return pa.table({"n": [1, 2, 3], "name": ["a", "b", None]})
 
     @dg.asset(key=["silver", "from_pandas"], ins={"arrow": dg.AssetIn(key=["silver", "arrow"])})
-    def from_pandas(arrow: pandas.DataFrame) -> pandas.DataFrame:
-        assert isinstance(arrow, pandas.DataFrame)
+    def from_pandas(arrow: pd.DataFrame) -> pd.DataFrame:
+        assert isinstance(arrow, pd.DataFrame)
         return arrow.assign(n=arrow["n"] * 10)
 
     @dg.asset(key=["silver", "from_polars"], ins={"frame": dg.AssetIn(key=["silver", "from_pandas"])})
-    def from_polars(frame: polars.DataFrame) -> polars.DataFrame:
-        assert isinstance(frame, polars.DataFrame)
-        return frame.with_columns(n=polars.col("n") + 1)
+    def from_polars(frame: pl.DataFrame) -> pl.DataFrame:
+        assert isinstance(frame, pl.DataFrame)
+        return frame.with_columns(n=pl.col("n") + 1)
 
     @dg.asset(key=["silver", "streamed"], ins={"frame": dg.AssetIn(key=["silver", "from_polars"])})
     def streamed(frame: pa.Table) -> pa.RecordBatchReader:
