@@ -3,7 +3,7 @@
 Four senders, each a process of its own, post protobuf requests of 512 spans (traces of 16 spans, six attributes each),
 made beforehand so that only the receiver works. What is acknowledged is committed; at the end the stored spans are
 counted: none lost, none twice. Then the list of traces and single traces are read as the commands do.
-Run as `python -m benchmarks.p7_telemetry [SPANS]`.
+Run as `python -m benchmarks.p7_telemetry [SPANS]`; `benchmarks.p7_overhead` is the other half.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from benchmarks import p7_overhead
 from floe_dev.telemetry.query import TraceFilter
 from tests.telemetry.receiver import TOKEN, receiver
 
@@ -32,7 +33,12 @@ QUERIES = 50
 
 
 def run(spans: int = SPANS) -> dict[str, Any]:
-    """The figures by name."""
+    """The figures of the receiver, and those of what recording costs a run."""
+    return {**receive(spans), **p7_overhead.run()}
+
+
+def receive(spans: int) -> dict[str, Any]:
+    """The figures of the receiver by name."""
     requests = max(SENDERS, spans // (TRACES * DEPTH))
     with tempfile.TemporaryDirectory() as folder, receiver(Path(folder), "--max-spans", str(spans * 2)) as running:
         context = multiprocessing.get_context("spawn")
@@ -121,5 +127,5 @@ def _p99(values: list[float]) -> float:
 
 
 if __name__ == "__main__":
-    for name, value in run(int(sys.argv[1]) if len(sys.argv) > 1 else SPANS).items():
+    for name, value in receive(int(sys.argv[1]) if len(sys.argv) > 1 else SPANS).items():
         print(f"{name:36} {value:>10}")
