@@ -382,6 +382,7 @@ class Session:
         if secrets is not None and state is not None and service.NAME in state.ports:
             token = secrets.telemetry_token.get_secret_value()
             found |= service.sender_environment(self.layout, state.ports[service.NAME], token)
+            found |= service.grpc_environment(self.layout)
         return found
 
     def duckdb(self, principal: str = "floe") -> duckdb.DuckDBPyConnection:

@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     from floe_dev.telemetry.app import Receiver
     from floe_dev.telemetry.collect import Collector
     from floe_dev.telemetry.forward import Forwarder, targets
+    from floe_dev.telemetry.grpc_server import GrpcServer
     from floe_dev.telemetry.store import Limits
     from floe_dev.telemetry.writer import Writer
 
@@ -58,9 +59,11 @@ def main(argv: list[str] | None = None) -> int:
     )
 
     collector = Collector(options.folder / "spool", writer)
+    grpc = GrpcServer(writer, token, options.folder)
     try:
         uvicorn.Server(config).run()
     finally:
+        grpc.close()
         collector.close()
         writer.close()
     forwarder.close()

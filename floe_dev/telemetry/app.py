@@ -110,7 +110,7 @@ class Receiver:
             raise HttpError(503, str(error)) from error
         if kind == "lineage":
             return 201, b"{}"
-        return 200, _success(kind, decoded, as_json=as_json)
+        return 200, success(kind, decoded, as_json=as_json)
 
 
 def _content_type(headers: dict[bytes, bytes], kind: Kind) -> bool:
@@ -163,7 +163,8 @@ def _unpacked(body: bytes, encoding: str) -> bytes:
     return plain
 
 
-def _success(kind: Kind, decoded: Decoded, *, as_json: bool) -> bytes:
+def success(kind: Kind, decoded: Decoded, *, as_json: bool) -> bytes:
+    """The answer to what was stored, in part where something of it was rejected."""
     if not decoded.rejected:
         return b"{}" if as_json else b""
     if as_json:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Probe, Service
 from floe_dev.telemetry.forward import LINEAGE_KEY, LINEAGE_URL, OTLP_ENDPOINT, OTLP_HEADERS, OTLP_PROTOCOL
+from floe_dev.telemetry.grpc_server import PORT_FILE
 from floe_dev.tracing.spool import LINEAGE_VARIABLE, TRACES_VARIABLE
 from floe_dev.tracing.spool import VARIABLE as SPOOL_VARIABLE
 
@@ -68,6 +69,15 @@ def sender_environment(
         **({} if traces else {TRACES_VARIABLE: "off"}),
         **({} if lineage else {LINEAGE_VARIABLE: "off"}),
     }
+
+
+def grpc_environment(layout: Layout) -> dict[str, str]:
+    """Where OTLP over gRPC is taken, for programs that speak nothing else; empty before the receiver listens there."""
+    try:
+        port = int((layout.telemetry_dir / PORT_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {"FLOE_OTLP_GRPC_ENDPOINT": f"http://127.0.0.1:{port}"}
 
 
 def receiver_environment(
