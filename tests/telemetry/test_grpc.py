@@ -62,7 +62,7 @@ def test_what_is_wrong_is_answered_and_survived(running: RunningReceiver, addres
         with pytest.raises(grpc.RpcError) as refused:
             stub.Export(large, metadata=ALLOWED)
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        raw = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        raw: Any = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
         with pytest.raises(grpc.RpcError) as refused:
             raw(b"\xff\xff\xff", metadata=ALLOWED)
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
