@@ -83,7 +83,7 @@ def events(root: Path) -> Iterator[Event]:
     connection = _connect(root)
     if connection is None:
         raise not_running(root)
-    with connection:
+    with connection, contextlib.suppress(ConnectionError):
         yield from _stream(connection)
 
 
@@ -162,7 +162,10 @@ def _operate(root: Path, request: dict[str, Any]) -> Any:
     if connection is None:
         raise not_running(root)
     with connection:
-        return _request(connection, request)
+        try:
+            return _request(connection, request)
+        except (ConnectionError, EOFError) as ended:
+            raise not_running(root) from ended
 
 
 def _connect(root: Path) -> socket.socket | None:
@@ -217,7 +220,11 @@ def _check_stack(root: Path, wanted: str | None) -> None:
 
 def _attach(connection: socket.socket) -> Iterator[Event]:
     with connection:
-        yield from _stream(connection)
+        try:
+            yield from _stream(connection)
+        except ConnectionError:
+            # It ended with our request unread, as one that is just stopping does.
+            yield Event(kind="busy", time=time.time())
 
 
 def _launch(layout: Layout, options: StartOptions) -> Iterator[Event]:
