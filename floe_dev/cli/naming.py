@@ -17,7 +17,7 @@ from floe_dev.cli.registry import COMMANDS
 from floe_dev.model.layout import nearest_project
 
 _NAMES = "|".join(COMMANDS)
-_MENTION = re.compile(rf"`floe(?= (?:{_NAMES}|--)|`)")
+_MENTION = re.compile(rf"(`|\$\()floe(?= (?:{_NAMES}|--)|`)")
 _BARE = re.compile(rf"^( *)floe(?= (?:{_NAMES})\b)", re.MULTILINE)
 
 
@@ -56,7 +56,7 @@ def localize(text: str, project: Path | None = None) -> str:
         name_with_project = f"{name} --project {shlex.quote(_short(project))}"
     else:
         name_with_project = name
-    text = _MENTION.sub(lambda _: f"`{name_with_project}", text)
+    text = _MENTION.sub(lambda match: match[1] + name_with_project, text)
     return _BARE.sub(lambda match: match[1] + name_with_project, text)
 
 

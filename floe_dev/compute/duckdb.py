@@ -47,8 +47,8 @@ def load_extensions(database: duckdb.DuckDBPyConnection) -> None:
 def attach_sql(connection: CatalogConnection) -> str:
     """The ATTACH statement, with this connection's values."""
     options = {"TYPE": "iceberg", **connection.attach_options()}
-    rendered = ", ".join(f"{name} '{_quoted(value)}'" for name, value in options.items())
-    return f"ATTACH '{_quoted(connection.warehouse)}' AS {identifier(connection.alias)} ({rendered})"
+    rendered = ",\n    ".join(f"{name} '{_quoted(value)}'" for name, value in options.items())
+    return f"ATTACH '{_quoted(connection.warehouse)}' AS {identifier(connection.alias)} (\n    {rendered}\n)"
 
 
 def _search_path(database: duckdb.DuckDBPyConnection, alias: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 from floe_dev.model.connection import CatalogConnection
@@ -50,17 +51,20 @@ class DuckDBCompute:
 
     def client(self, connection: CatalogConnection) -> str:
         """ATTACH, after the extensions."""
-        lines = ",\n    ".join(f"{name} {_sql(value)}" for name, value in connection.attach_options().items())
+        # Imported here: the profile is written where DuckDB is not needed.
+        from floe_dev.compute.duckdb import attach_sql
+        from floe_dev.compute.extensions import extension_paths
+        from floe_dev.compute.views import identifier
+
+        loads = " ".join("LOAD '" + str(path).replace("'", "''") + "';" for path in extension_paths())
         return (
             "INSTALL iceberg; LOAD iceberg;\n"
             "INSTALL httpfs; LOAD httpfs;\n"
-            f"ATTACH {_sql(connection.warehouse)} AS {connection.alias} (\n    TYPE ICEBERG,\n    {lines}\n);\n"
-            f"USE {connection.alias};"
+            f"-- Without a network, DuckDB {version('duckdb')} takes this instead of the two lines above:\n"
+            f"-- {loads}\n"
+            f"{attach_sql(connection)};\n"
+            f"SHOW ALL TABLES;\n-- A table is {identifier(connection.alias)}.<namespace>.<table>."
         )
-
-
-def _sql(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 DUCKDB = DuckDBCompute()

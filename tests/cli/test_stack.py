@@ -179,15 +179,14 @@ def test_env_lets_other_programs_in(stack: RunningStack) -> None:
 def test_env_for_duckdb_attaches(stack: RunningStack) -> None:
     import duckdb
 
-    from floe_dev.compute.duckdb import connect
-
     text = stack.floe("env", "--for", "duckdb", "--principal", "reader").stdout
-    attach = text[text.index("ATTACH") :].replace(" AS polaris_catalog ", " AS again ").split("USE")[0]
-    # floe's connection brings the extensions from wheels; what is tested is the ATTACH that a user pastes.
-    connection: duckdb.DuckDBPyConnection = connect(Session(stack.root).connection("reader"))
-    connection.execute(attach)
-    assert connection.execute("select count(*) from again.bronze.raw").fetchone() == (10,)
-    connection.close()
+    install, offline = text.splitlines()[:2], text.splitlines()[3].removeprefix("-- ")
+    # A plain DuckDB that has nothing of floe, with the lines that need no network.
+    with duckdb.connect() as connection:
+        connection.execute(offline + text.replace("\n".join(install), ""))
+        assert connection.execute("select count(*) from polaris_catalog.bronze.raw").fetchone() == (10,)
+        with pytest.raises(duckdb.Error, match="Forbidden_403"):
+            connection.execute("insert into polaris_catalog.bronze.raw values (11)")
 
 
 def test_exec_hands_the_exit_code_on(stack: RunningStack) -> None:
