@@ -15,6 +15,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+PROJECT_HELP = (
+    "The project's folder (default: from here upwards, else the only one below, else the only running stack)."
+)
+
+
 def output_of(ctx: click.Context) -> Output:
     """The process's `Output`, also where a command object is called without the group (completion, tests)."""
     found = ctx.find_object(Output)
@@ -45,15 +50,22 @@ def json_option(function: Callable[..., R]) -> Callable[..., R]:
     )(function)
 
 
-def project_option(function: Callable[..., R]) -> Callable[..., R]:
-    """`--project`: the command gets `root`, the chosen project's folder (see `projects.choose_project`)."""
+def project_option(function: Callable[..., R]) -> Callable[..., R | None]:
+    """`--project`: the command gets `root`, the chosen project's folder (see `projects.choose_project`).
+
+    A group with this option is only called where no command of it is.
+    """
 
     @wraps(function)
-    def call(*args: Any, project: Path | None, **kwargs: Any) -> R:
+    def call(*args: Any, project: Path | None, **kwargs: Any) -> R | None:
         from floe_dev.cli.projects import choose_project
 
-        output = output_of(click.get_current_context())
-        root = choose_project(project or output.project_option)
+        context = click.get_current_context()
+        output = output_of(context)
+        output.project_option = project or output.project_option
+        if context.invoked_subcommand is not None:
+            return None  # a group such as `tables`: which project is meant is known once `show` has spoken as well
+        root = choose_project(output.project_option)
         output.project = root
         return function(*args, root=root, **kwargs)
 
@@ -63,17 +75,19 @@ def project_option(function: Callable[..., R]) -> Callable[..., R]:
         type=click.Path(path_type=Path),
         default=None,
         metavar="DIR",
-        help="The project's folder (default: from here upwards, else the only one below, else the only running stack).",
+        help=PROJECT_HELP,
     )(call)
 
 
-def project_or_capsule_option(function: Callable[..., R]) -> Callable[..., R]:
+def project_or_capsule_option(function: Callable[..., R]) -> Callable[..., R | None]:
     """`--project` and `--capsule`: `root` is the project's folder, or the one that the capsule is unpacked in."""
 
     @wraps(function)
-    def call(*args: Any, capsule: Path | None, project: Path | None, **kwargs: Any) -> R:
-        output = output_of(click.get_current_context())
-        if capsule is None:
+    def call(*args: Any, capsule: Path | None, project: Path | None, **kwargs: Any) -> R | None:
+        context = click.get_current_context()
+        output = output_of(context)
+        capsule = output.capsule_option = capsule or output.capsule_option
+        if capsule is None or context.invoked_subcommand is not None:
             return by_project(*args, project=project, **kwargs)
         if project is not None or output.project_option is not None:
             raise click.UsageError("--capsule and --project exclude each other")

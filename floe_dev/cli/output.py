@@ -24,6 +24,8 @@ class Output:
     json_mode: bool = False
     #: The group's --project, used where the command has none of its own.
     project_option: Path | None = None
+    #: A group's --capsule, likewise.
+    capsule_option: Path | None = None
     #: The project the command works on once it is known; errors and printed commands are shown relative to it.
     project: Path | None = field(default=None)
     #: The capsule that is read instead of a project (--capsule).

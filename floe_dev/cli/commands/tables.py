@@ -25,15 +25,11 @@ if TYPE_CHECKING:
 @project_or_capsule_option
 @json_option
 @pass_output
-@click.pass_context
-def command(ctx: click.Context, output: Output, namespace: str | None, as_json: bool, root: Path) -> None:
+def command(output: Output, namespace: str | None, as_json: bool, root: Path) -> None:
     """List the catalog's tables; `show NAME` and `diff NAME A B` look into one.
 
     Rows, files and sizes are those of the current snapshot's summary: nothing is scanned.
     """
-    if ctx.invoked_subcommand is not None:
-        return
-
     tables = session_of(output, root).tables()
     found = [info for info in tables if namespace is None or ".".join(info.namespace) == namespace]
     if as_json:
@@ -63,14 +59,14 @@ def command(ctx: click.Context, output: Output, namespace: str | None, as_json: 
 
 @command.command()
 @click.argument("name")
+@project_or_capsule_option
 @json_option
 @pass_output
-def show(output: Output, name: str, as_json: bool) -> None:
+def show(output: Output, name: str, as_json: bool, root: Path) -> None:
     """Show one table: schema, snapshots, files, partitions and properties."""
     from floe_dev.catalogs.inspect import partitions_of
 
-    assert output.project is not None
-    session = session_of(output, output.project)
+    session = session_of(output, root)
     info = session.table(name)
     files = session.files(info)
     partitions = partitions_of(files)
@@ -98,17 +94,17 @@ def show(output: Output, name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("before", default="previous")
 @click.argument("after", default="current")
+@project_or_capsule_option
 @json_option
 @pass_output
-def diff_command(output: Output, name: str, before: str, after: str, as_json: bool) -> None:
+def diff_command(output: Output, name: str, before: str, after: str, as_json: bool, root: Path) -> None:
     """Compare two snapshots of table NAME (default: the previous with the current one).
 
     A snapshot is its id, its number in `floe tables show`, or current, previous, first.
     """
     from floe_dev.catalogs.inspect import diff, find_snapshot, open_table
 
-    assert output.project is not None
-    session = session_of(output, output.project)
+    session = session_of(output, root)
     info = session.table(name)
     found = diff(open_table(session.connection(), info), info, find_snapshot(info, before), find_snapshot(info, after))
     if as_json:
