@@ -13,7 +13,7 @@ from pyiceberg.catalog.rest import RestCatalog
 from floe_dev.errors import ExitCode
 from floe_dev.session import Session
 from tests.cli.conftest import RunningStack
-from tests.cli.helpers import cheapest, environment
+from tests.cli.helpers import cheapest, environment, floe
 
 pytestmark = pytest.mark.stack
 
@@ -187,6 +187,14 @@ def test_env_for_duckdb_attaches(stack: RunningStack) -> None:
         assert connection.execute("select count(*) from polaris_catalog.bronze.raw").fetchone() == (10,)
         with pytest.raises(duckdb.Error, match="Forbidden_403"):
             connection.execute("insert into polaris_catalog.bronze.raw values (11)")
+
+
+def test_the_project_can_be_named_before_and_after_each_word(stack: RunningStack, tmp_path: Path) -> None:
+    named = ("--project", str(stack.root))
+    for words in ((*named, "tables", "show"), ("tables", *named, "show"), ("tables", "show", *named)):
+        done = floe(*words, "bronze.raw", "--json", cwd=tmp_path, env={"XDG_STATE_HOME": str(tmp_path)})
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["name"] == "bronze.raw"
 
 
 def test_exec_hands_the_exit_code_on(stack: RunningStack) -> None:
