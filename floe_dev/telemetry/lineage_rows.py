@@ -62,9 +62,24 @@ def event_row(document: dict[str, Any]) -> LineageRow:
 
 def dataset_names(document: dict[str, Any], side: str) -> tuple[str, ...]:
     """`inputs` or `outputs` by name, each once."""
+    return tuple(dict.fromkeys(_name(item) for item in _datasets(document, side)))
+
+
+def _datasets(document: dict[str, Any], side: str) -> list[dict[str, Any]]:
     items = document.get(side)
-    found = (i.get("name") for i in items if isinstance(i, dict)) if isinstance(items, list) else ()
-    return tuple(dict.fromkeys(table_name(str(name)) for name in found if name))
+    found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return [item for item in found if item.get("name")]
+
+
+def _name(dataset: dict[str, Any]) -> str:
+    """The catalog's name of a dataset: Spark names a table by its path, and tells the other in the facet `symlinks`."""
+    facets = dataset.get("facets")
+    symlinks = facets.get("symlinks") if isinstance(facets, dict) else None
+    known = symlinks.get("identifiers") if isinstance(symlinks, dict) else None
+    for each in known if isinstance(known, list) else ():
+        if isinstance(each, dict) and each.get("type") == "TABLE" and isinstance(each.get("name"), str):
+            return table_name(each["name"])
+    return table_name(str(dataset["name"]))
 
 
 def table_name(name: str) -> str:
@@ -83,13 +98,13 @@ def edges_of(document: dict[str, Any]) -> Iterator[EdgeRow]:
         for source in sources:
             if source != target:
                 yield source, "", target, "", job, seen
-    outputs = document.get("outputs")
-    for output in outputs if isinstance(outputs, list) else ():
-        facets = output.get("facets") if isinstance(output, dict) else None
+    named = {str(dataset["name"]): _name(dataset) for dataset in _datasets(document, "inputs")}
+    for output in _datasets(document, "outputs"):
+        facets = output.get("facets")
         columns = facets.get("columnLineage") if isinstance(facets, dict) else None
         fields = columns.get("fields") if isinstance(columns, dict) else None
         for target_column, told in fields.items() if isinstance(fields, dict) else ():
             for source in (told.get("inputFields") or ()) if isinstance(told, dict) else ():
                 if isinstance(source, dict) and source.get("name") and source.get("field"):
-                    target = table_name(str(output.get("name")))
-                    yield table_name(str(source["name"])), str(source["field"]), target, str(target_column), job, seen
+                    name = named.get(str(source["name"])) or table_name(str(source["name"]))
+                    yield name, str(source["field"]), _name(output), str(target_column), job, seen

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import Any
 
 from floe_dev import __version__
+from floe_dev.tracing.redact import redacted
 
 PRODUCER = f"urn:floe-dev:{__version__}"
 _SPEC = "https://openlineage.io/spec"
@@ -174,7 +175,7 @@ def _catalog() -> dict[str, Any]:
 
 def _error_facet(message: str) -> dict[str, Any]:
     facet = _facet("1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet")
-    return {"errorMessage": {**facet, "message": message[:2000], "programmingLanguage": "Python"}}
+    return {"errorMessage": {**facet, "message": redacted(message)[:2000], "programmingLanguage": "Python"}}
 
 
 def _job_type(integration: str, kind: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from floe_dev.tracing.context import SpanContext, current, new_span_id, new_trace_id, within
+from floe_dev.tracing.redact import redacted
 from floe_dev.tracing.spool import attributes as packed
 from floe_dev.tracing.spool import spool
 
@@ -81,7 +82,7 @@ def record(
         "startTimeUnixNano": str(start_ns),
         "endTimeUnixNano": str(max(start_ns, end_ns)),
         "attributes": packed(attributes or {}),
-        "status": {"code": 2, "message": error[:_MESSAGE]} if error is not None else {"code": 1},
+        "status": {"code": 2, "message": redacted(error)[:_MESSAGE]} if error is not None else {"code": 1},
     }
     if parent_id is not None:
         content["parentSpanId"] = parent_id
@@ -102,7 +103,7 @@ def record_log(
         "timeUnixNano": str(time.time_ns()),
         "severityText": severity,
         "severityNumber": _SEVERITIES.get(severity, 9),
-        "body": {"stringValue": text.encode("utf-8", "replace").decode()[:20_000]},
+        "body": {"stringValue": redacted(text).encode("utf-8", "replace").decode()[:20_000]},
         "attributes": packed(attributes or {}),
     }
     if context is not None:

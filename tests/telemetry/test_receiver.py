@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from floe_dev.errors import Code, FloeError
+from floe_dev.telemetry.export import otlp_lines
 from floe_dev.telemetry.query import TraceFilter
 from tests.telemetry.receiver import JSON, TOKEN, RunningReceiver, receiver, spans, until
 
@@ -205,6 +206,45 @@ def test_lineage_events_become_edges(running: RunningReceiver) -> None:
     assert (told.inputs, told.outputs, told.body) == (("silver.a",), ("gold.b",), event)
 
 
+def test_a_table_that_spark_names_by_its_path_meets_the_catalogs_name(running: RunningReceiver) -> None:
+    def dataset(name: str) -> dict[str, object]:
+        known = [{"namespace": "http://catalog", "name": f"polaris.{name}", "type": "TABLE"}]
+        return {"namespace": "file", "name": f"/wh/{name}", "facets": {"symlinks": {"identifiers": known}}}
+
+    fields = {"n": {"inputFields": [{"namespace": "file", "name": "/wh/silver.from_spark", "field": "m"}]}}
+    output = dataset("gold.by_spark")
+    output["facets"] = {**output["facets"], "columnLineage": {"fields": fields}}  # type: ignore[dict-item]
+    event = {
+        "eventType": "COMPLETE",
+        "eventTime": "2026-11-24T08:00:00Z",
+        "producer": "urn:tests",
+        "schemaURL": "https://openlineage.io/spec/9-9-9/OpenLineage.json#/$defs/RunEvent",
+        "run": {"runId": "0190d0b8-0000-7000-8000-000000000009"},
+        "job": {"namespace": "spark", "name": "job"},
+        "inputs": [dataset("silver.from_spark"), "no dataset", {"name": 7}],
+        "outputs": [output],
+    }
+    assert running.post("/api/v1/lineage", json.dumps(event).encode(), JSON)[0] == 201
+    assert ("silver.from_spark", "gold.by_spark") in {(edge.source, edge.target) for edge in running.reader.edges()}
+    columns = {(e.source, e.source_column, e.target, e.target_column) for e in running.reader.column_edges()}
+    assert ("silver.from_spark", "m", "gold.by_spark", "n") in columns
+
+
+def test_what_is_exported_is_taken_by_another_receiver_as_it_is(running: RunningReceiver, tmp_path: Path) -> None:
+    trace_id = os.urandom(16)
+    request = spans(trace_id, 5, run="r")
+    request.resource_spans[0].scope_spans[0].spans[2].attributes.add(key="b").value.bytes_value = b"\x00\xff"
+    request.resource_spans[0].scope_spans[0].spans[3].links.add(trace_id=os.urandom(16), span_id=os.urandom(8))
+    assert running.post("/v1/traces", request.SerializeToString())[0] == 200
+    (line,) = otlp_lines(running.reader, [trace_id.hex()])
+    with receiver(tmp_path) as other:
+        assert other.post("/v1/traces", line.encode(), JSON) == (200, b"{}")
+        there, here = other.reader.trace(trace_id.hex()), running.reader.trace(trace_id.hex())
+        assert there is not None
+        assert here is not None
+        assert there.spans == here.spans
+
+
 def test_filters_and_ambiguous_ids(running: RunningReceiver) -> None:
     prefix = os.urandom(8)
     for number in (1, 2):
@@ -354,6 +394,7 @@ def test_the_spool_is_collected_also_what_was_written_while_nobody_listened(tmp_
             }
         )
     spool.flush()
+    (folder / "1-gap.jsonl").write_text('{"kind": "gap", "body": {"count": 7, "reason": "no space left"}}\n')
     (folder / "0-damaged.jsonl").write_text('{"kind": "traces", "body": {"resourceSpans": 7}}\nnot json\n')
     with receiver(tmp_path) as running:
         give_up = time.monotonic() + 10
@@ -363,3 +404,4 @@ def test_the_spool_is_collected_also_what_was_written_while_nobody_listened(tmp_
         trace = running.reader.trace(trace_id)
         assert trace is not None
         assert [span.name for span in trace.spans] == ["step 1", "step 2", "step 3"]
+        until(lambda: ("dropped", 7) in {(gap.kind, gap.count) for gap in running.reader.gaps()})

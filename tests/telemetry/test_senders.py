@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ import pytest
 from floe_dev.model.layout import Layout
 from floe_dev.telemetry.service import sender_environment
 from floe_dev.tracing.context import SpanContext, parse, run_trace_id
+from floe_dev.tracing.lineage import run_event
+from floe_dev.tracing.redact import redacted
 from floe_dev.tracing.spool import MAX_FILES, Spool
 from tests.telemetry.receiver import TOKEN, RunningReceiver
 
@@ -90,6 +93,14 @@ def test_a_spool_that_nobody_collects_stops_growing(tmp_path: Path) -> None:
     spool.flush()
     assert spool.dropped == 1
     assert len(list(tmp_path.iterdir())) == MAX_FILES + 1
+    for file in tmp_path.iterdir():
+        file.unlink()
+    spool.span({"name": "there is room again"})
+    spool.flush()
+    (file,) = tmp_path.iterdir()
+    told = [json.loads(line) for line in file.read_text().splitlines()]
+    assert told[-1]["kind"] == "gap"
+    assert told[-1]["body"]["count"] == 1
 
 
 def test_values_of_secrets_are_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +111,15 @@ def test_values_of_secrets_are_never_written(tmp_path: Path, monkeypatch: pytest
     (file,) = tmp_path.iterdir()
     assert "s3cr3t" not in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_literals_are_taken_out_of_messages_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """near "orders_2": no row 'it''s Ann' with id 4711 and 2.50"""
+    assert redacted(text) == text
+    monkeypatch.setenv("FLOE_TELEMETRY_REDACT", "literals")
+    assert redacted(text) == """near "orders_2": no row ? with id ? and ?"""
+    event = run_event("FAIL", "r", "job", error=text)
+    assert "Ann" not in str(event)
 
 
 @pytest.mark.parametrize(("variable", "kept"), [("FLOE_TRACES", "lineage"), ("FLOE_LINEAGE", "traces")])

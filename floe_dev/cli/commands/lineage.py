@@ -62,6 +62,6 @@ def command(
             for level, name in lines if len(lines) > 1 else []:
                 output.data("  " * (level + 1) + name)
     if columns:
-        output.data("columns")
+        output.data("columns" if graph.columns else "columns: no producer told them (floe parses no SQL)")
         for edge in graph.columns:
             output.data(f"  {edge.source}.{edge.source_column} -> {edge.target}.{edge.target_column}")
