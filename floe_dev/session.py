@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import Layout
@@ -56,12 +56,47 @@ def _ignore(_event: Event) -> None:
 
 
 class Session:
-    """The lakehouse of the project at `root` (the folder with floe.yaml)."""
+    """The lakehouse of the project at `root` (the folder with floe.yaml).
 
-    def __init__(self, root: Path) -> None:
-        """Nothing is read or started yet."""
-        self.root = root.resolve()
+    As a context manager, plain or async, it brings the stack up and stops it again; one that ran before goes on.
+
+        with floe_dev.Session("my-lakehouse") as session:
+            session.run()
+    """
+
+    def __init__(self, root: Path | str, options: UpOptions | None = None) -> None:
+        """Nothing is read or started yet; `options` are those of `with`."""
+        self.root = Path(root).resolve()
         self.layout = Layout(self.root)
+        self._options = options
+        self._ours = False
+
+    def __enter__(self) -> Self:
+        """Start the stack, unless it runs; raises what `up` raises."""
+        self._ours = self.status() is None
+        self.up(self._options)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Stop it if `with` started it; data stay."""
+        if self._ours:
+            self._ours = False
+            self.down()
+
+    async def __aenter__(self) -> Self:
+        """As `__enter__`, in a thread: the event loop goes on meanwhile."""
+        from anyio.to_thread import run_sync
+
+        return await run_sync(self.__enter__)
+
+    async def __aexit__(self, *exc: object) -> None:
+        """As `__exit__`, in a thread."""
+        from anyio import CancelScope
+        from anyio.to_thread import run_sync
+
+        # A cancelled task still stops what it started.
+        with CancelScope(shield=True):
+            await run_sync(self.__exit__, *exc)
 
     @cached_property
     def project(self) -> Project:

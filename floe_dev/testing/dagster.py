@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _SPANS = "floe_dev.orchestrators.dagster.run_spans.RunSpans"
 _EVENTS = "events.jsonl"
+#: Every event goes to the spans and the capsule; the test's output has what needs a look.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 
 
 @dataclass(frozen=True)
@@ -96,17 +98,19 @@ class Materializer:
         """
         from uuid import uuid4
 
+        from floe_dev.orchestrators.dagster.asset_lineage import register
         from floe_dev.orchestrators.dagster.run_spans import run_context
 
         run_id, started_at = str(uuid4()), time.time()
         with self._lakehouse.recording.run("run", self._variables(run_id), run_context(run_id)):
             definitions = self._definitions(what, resources or {})
+            register([definitions])
             job = definitions.resolve_implicit_global_asset_job_def()
             result = job.execute_in_process(
                 instance=self._instance,
                 asset_selection=_selected(definitions, selection),
                 partition_key=partition_key,
-                run_config=dict(run_config or {}),
+                run_config={**_QUIET, **(run_config or {})},
                 tags=dict(tags or {}),
                 run_id=run_id,
                 raise_on_error=False,

@@ -1,0 +1,1 @@
+"""A small pipeline: Dagster assets and a loader."""
