@@ -19,7 +19,7 @@ SHORTEST = 6
 _NAMES = r"(?:secret|password|passwd|token|api[_-]?key|access[_-]?key|private[_-]?key|signing[_-]?key|credentials?)"
 #: `password: hunter2`, `"apiKey": "…"`, `AWS_SECRET_ACCESS_KEY=…`; names of secrets (`secret_ref: x`) stay.
 _ASSIGNED = re.compile(
-    rf"(?i)(?P<head>[\"']?[\w.-]*{_NAMES}[\"']?\s*[:=]\s*)(?P<quote>[\"']?)(?P<value>[^\s\"',}}{{\[\]]{{4,}})(?P=quote)"
+    rf"(?i)(?P<head>{_NAMES}[\"']?\s{{0,20}}[:=]\s{{0,20}})(?P<quote>[\"']?)(?P<value>[^\s\"',}}{{\[\]]{{4,}})(?P=quote)"
 )
 _LOOKS = (
     re.compile(r"(?i)(?<=bearer )[\w.~+/=-]{12,}"),
@@ -136,7 +136,7 @@ def _is_secret(name: str, value: Any) -> bool:
 
 def _hide(found: re.Match[str]) -> str:
     value = found["value"]
-    # A reference to a secret is not one: the name of a variable, a template, a place.
-    if found["head"].lower().rstrip(" :='\"").endswith("_ref") or value.startswith(("{{", "${", "$", HIDDEN)):
+    # A reference to a secret is not one: the name of a variable, a template.
+    if value.startswith(("{{", "$", HIDDEN)):
         return found[0]
     return f"{found['head']}{found['quote']}{HIDDEN}{found['quote']}"

@@ -31,6 +31,8 @@ POOL = pytest.StashKey[Pool]()
 FAILED = pytest.StashKey[bool]()
 #: The lakehouses that the item's fixtures gave out, for its capsule.
 USED = pytest.StashKey[list[Any]]()
+#: On what a `@floe_template` fixture gives: tells it from other fixtures.
+MARK = "_floe_template"
 _MARKED = ("isolation", "stack", "template")
 
 
@@ -130,6 +132,7 @@ def template(build: Callable[..., object]) -> Any:
             found = prepared(own.stack, build.__name__, lambda first: _call(build, first), identity)
             found.copy_into(own)
 
+        setattr(fill, MARK, True)
         return fill
 
     made.__doc__ = build.__doc__
@@ -219,11 +222,11 @@ def asynchronous(fixture: str, scope: Scope = "function") -> Any:
 
     @pytest.fixture(scope=scope)
     def made(request: pytest.FixtureRequest) -> Async:
+        """What the fixture of that name without `async_` gives; its methods are to be awaited."""
         from floe_dev.testing.aio import Async
 
         return Async(request.getfixturevalue(fixture))
 
-    made.__doc__ = f"What `{fixture}` gives, its methods to be awaited."
     return made
 
 
@@ -238,7 +241,7 @@ def _template(request: pytest.FixtureRequest, name: str) -> Callable[[Lakehouse]
         raise pytest.UsageError(
             f"template={name!r}: there is no `@floe_template` function of that name in reach of {request.node.nodeid}"
         ) from error
-    if not callable(found):
+    if not getattr(found, MARK, False):
         raise pytest.UsageError(f"template={name!r}: the fixture `{name}` is not made by `@floe_template`")
     return cast("Callable[[Lakehouse], None]", found)
 

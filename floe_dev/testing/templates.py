@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from floe_dev.testing.lakehouse import Lakehouse
     from floe_dev.testing.stack import TestStack
 
-#: Set on a function by `floe_template`.
-MARK = "_floe_template"
-
 
 @dataclass(frozen=True)
 class Template:

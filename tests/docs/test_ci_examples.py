@@ -62,7 +62,7 @@ def test_the_workflow_passes_actionlint(tmp_path: Path) -> None:
 def test_the_jenkinsfile_is_a_balanced_declarative_pipeline() -> None:
     text = (EXAMPLES / "Jenkinsfile").read_text()
     code = re.sub(r"'[^'\n]*'|//[^\n]*", "", text)
-    for opening, closing in ("{}", "()", "[]"):
+    for opening, closing in (("{", "}"), ("(", ")"), ("[", "]")):
         depth = 0
         for character in code:
             depth += (character == opening) - (character == closing)
