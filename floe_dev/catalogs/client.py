@@ -221,6 +221,26 @@ class CatalogClient:
         """Names of a namespace's tables or views (`kind`); none where the namespace does not exist."""
         return [name for _, name, found in self._names(namespace) if found == kind]
 
+    def token(self) -> str:
+        """An access token of this principal; raises FloeError 3001 or 3002."""
+        return self._bearer()
+
+    def has_namespace(self, namespace: Namespace) -> bool:
+        """Whether it is there and this principal may see it."""
+        try:
+            self._get(f"namespaces/{escape_namespace(namespace)}", {})
+        except NotFoundError:
+            return False
+        return True
+
+    def make_namespace(self, namespace: Namespace) -> bool:
+        """Create it, in a parent that exists; False where it was there already."""
+        try:
+            self.send("POST", "namespaces", {"namespace": list(namespace), "properties": {}})
+        except _ConflictError:
+            return False
+        return True
+
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Any other request below the catalog's prefix, such as `POST namespaces/silver/views`."""
         return self._request(method, f"v1/{self._path_prefix()}{path}", body)
@@ -345,7 +365,7 @@ class CatalogClient:
             answer = {}
         if status in (200, 201, 204) and isinstance(answer, dict):
             return answer
-        kind = NotFoundError if status == 404 else _UnsupportedError if status in (405, 406, 501) else FloeError
+        kind = _KINDS.get(status, FloeError)
         error = answer.get("error") if isinstance(answer, dict) else None
         told = error.get("message") if isinstance(error, dict) else None
         told = told or (answer.get("error_description") if isinstance(answer, dict) else None)
@@ -363,6 +383,17 @@ class NotFoundError(FloeError):
 
 class _UnsupportedError(FloeError):
     """The catalog does not have this endpoint."""
+
+
+class _ConflictError(FloeError):
+    """409: it is there already."""
+
+
+_KINDS: dict[int, type[FloeError]] = {
+    404: NotFoundError,
+    **dict.fromkeys((405, 406, 501), _UnsupportedError),
+    409: _ConflictError,
+}
 
 
 def escape_namespace(namespace: Namespace) -> str:

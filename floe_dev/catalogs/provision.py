@@ -6,15 +6,14 @@ principal whose secret was lost (it is shown only once) gets a new one.
 
 from __future__ import annotations
 
-import http.client
 import json
-import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from floe_dev.catalogs.client import CatalogClient
 from floe_dev.config.credentials import (
     READER_PRINCIPAL,
     SERVICE_PRINCIPAL,
@@ -86,8 +85,7 @@ def provision(
     as soon as each is known. Raises FloeError 3001 (unreachable), 3002 (refused), 3003 (another location).
     """
     report = ProvisionReport()
-    token = fetch_token(root)
-    api = _management(root, token)
+    api = _management(root, fetch_token(root))
     _Provisioner(api, root, layout, report).run(location, objects)
     _namespaces(root, namespaces, report, layout)
     return report
@@ -95,21 +93,12 @@ def provision(
 
 def fetch_token(connection: CatalogConnection) -> str:
     """An access token for the connection's principal; raises FloeError 3001 or 3002."""
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": connection.credential.client_id,
-        "client_secret": connection.credential.client_secret.get_secret_value(),
-        "scope": connection.scope,
-    }
-    status, answer = _http("POST", connection.token_uri, None, urllib.parse.urlencode(form).encode())
-    if status != 200:
-        raise _refused(connection, f"a token for `{connection.credential.client_id}`", status, answer)
-    token: str = answer["access_token"]
-    return token
+    with CatalogClient(connection) as client:
+        return client.token()
 
 
 def is_complete(root: CatalogConnection, namespaces: tuple[str, ...], layout: Layout) -> bool:
-    """Whether both principals get a token and see every namespace: two calls each instead of importing the SDK.
+    """Whether both principals get a token and see every namespace: a few calls each instead of importing the SDK.
 
     It does not see whether the catalog's location or a grant is another one: for whoever provisioned the same before.
     """
@@ -119,16 +108,10 @@ def is_complete(root: CatalogConnection, namespaces: tuple[str, ...], layout: La
     for name in ROLES:
         connection = root.model_copy(update={"credential": principals[name]})
         try:
-            token = fetch_token(connection)
-            base = f"{root.uri}/v1/{_quote(root.warehouse)}/namespaces"
-            status, answer = _http("GET", base, token)
-            nested = [n for n in namespaces if "." in n]
-            # The list has the top level only; U+001F joins the parts of a nested name in a path.
-            found = [_http("GET", f"{base}/{_quote(n.replace('.', chr(31)))}", token)[0] for n in nested]
+            with CatalogClient(connection) as client:
+                if not all(client.has_namespace(tuple(namespace.split("."))) for namespace in namespaces):
+                    return False
         except FloeError:
-            return False
-        top = {(n,) for n in namespaces if "." not in n}
-        if status != 200 or not top <= {tuple(n) for n in answer.get("namespaces", [])} or set(found) - {200}:
             return False
     return True
 
@@ -289,16 +272,10 @@ def _storage(location: str, objects: ObjectStorage | None) -> Any:
 def _namespaces(root: CatalogConnection, namespaces: tuple[str, ...], report: ProvisionReport, layout: Layout) -> None:
     """Created as the scoped principal, which so owns what it works with; root has no say over content."""
     credential = load_or_create_secrets(layout).principals[SERVICE_PRINCIPAL]
-    token = fetch_token(root.model_copy(update={"credential": credential}))
-    for namespace in with_parents(namespaces):
-        body = json.dumps({"namespace": namespace.split("."), "properties": {}}).encode()
-        status, answer = _http("POST", f"{root.uri}/v1/{_quote(root.warehouse)}/namespaces", token, body, json_=True)
-        if status == 409:
-            report.unchanged.append(f"namespace {namespace}")
-        elif status == 200:
-            report.created.append(f"namespace {namespace}")
-        else:
-            raise _refused(root, f"namespace {namespace}", status, answer)
+    with CatalogClient(root.model_copy(update={"credential": credential})) as client:
+        for namespace in with_parents(namespaces):
+            made = client.make_namespace(tuple(namespace.split(".")))
+            (report.created if made else report.unchanged).append(f"namespace {namespace}")
 
 
 def with_parents(namespaces: tuple[str, ...]) -> list[str]:
@@ -311,38 +288,6 @@ def _management(root: CatalogConnection, token: str) -> PolarisDefaultApi:
     from apache_polaris.sdk.management import ApiClient, Configuration, PolarisDefaultApi
 
     return PolarisDefaultApi(ApiClient(Configuration(host=root.management_uri, access_token=token)))
-
-
-def _quote(name: str) -> str:
-    return urllib.parse.quote(name, safe="")
-
-
-def _http(
-    method: str, url: str, token: str | None, body: bytes | None = None, *, json_: bool = False
-) -> tuple[int, Any]:
-    parts = urllib.parse.urlsplit(url)
-    headers = {"Content-Type": "application/json" if json_ else "application/x-www-form-urlencoded"}
-    if token is not None:
-        headers["Authorization"] = f"Bearer {token}"
-    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = make(parts.netloc, timeout=30)
-    try:
-        connection.request(method, parts.path, body, headers)
-        response = connection.getresponse()
-        text = response.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise FloeError(
-            Code.CATALOG_UNREACHABLE,
-            f"the catalog at {parts.netloc} does not answer",
-            why=str(error),
-            fix="floe status",
-        ) from error
-    finally:
-        connection.close()
-    try:
-        return response.status, json.loads(text) if text else {}
-    except ValueError:
-        return response.status, {}
 
 
 def _refused(connection: CatalogConnection, what: str, status: object, answer: object) -> FloeError:

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from floe_dev.catalogs import provision as module
+from floe_dev.catalogs.client import CatalogClient
 from floe_dev.catalogs.provision import ProvisionReport, fetch_token, is_complete, provision
 from floe_dev.catalogs.readiness import NAMESPACE_PREFIX, check_readiness
 from floe_dev.compute.duckdb import connect
@@ -107,7 +108,7 @@ def test_a_crash_between_any_two_requests_is_made_good(
     with monkeypatch.context() as patch:
         patch.setattr(module._Provisioner, "_call", dying(module._Provisioner._call))
         patch.setattr(module._Provisioner, "_create", dying(module._Provisioner._create))
-        patch.setattr(module, "_http", dying(module._http))
+        patch.setattr(CatalogClient, "_exchange", dying(CatalogClient._exchange))
         with pytest.raises(KeyboardInterrupt):
             site.provision()
     site.provision()
