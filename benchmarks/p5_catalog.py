@@ -257,6 +257,12 @@ def _figures(rounds: list[Spans]) -> dict[str, float]:
     }
 
 
+def rates(way: str, target: Target, clients: int, count: int = COUNT) -> dict[str, dict[str, float]]:
+    """Figures of one way to one catalog, by operation, over the usual rounds."""
+    rounds = [_measure(way, target, clients, count) for _ in range(ROUNDS)]
+    return {operation: _figures([one[operation] for one in rounds]) for operation in OPERATIONS}
+
+
 def _memory(process: psutil.Process) -> float:
     try:
         return float(process.memory_full_info().pss) / 2**20

@@ -17,6 +17,7 @@ from rich.table import Table
 MODULES = {
     "p0": "benchmarks.p0_clone",
     "p1": "benchmarks.p1_warm_up",
+    "p2": "benchmarks.p2_docker",
     "p3": "benchmarks.p3_first_run",
     "p5": "benchmarks.p5_catalog",
     "p6": "benchmarks.p6_write",

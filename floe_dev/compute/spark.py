@@ -5,11 +5,16 @@ The settings are Iceberg's own for Spark (iceberg.apache.org, "Spark configurati
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from floe_dev.config.secrets import variable_of
 from floe_dev.model.connection import CatalogConnection
 from floe_dev.model.project import Project
+
+#: Iceberg's release, the Spark it is taken for where none is installed, and those it has a runtime for.
+_ICEBERG, _SPARK = "1.10.0", "4.0"
+_BUILT_FOR = {name: name for name in ("3.4", "3.5", "4.0")}
 
 
 class SparkCompute:
@@ -39,9 +44,26 @@ class SparkCompute:
 
     def client(self, connection: CatalogConnection) -> str:
         """Lines of spark-defaults.conf."""
-        settings = _settings(_Values(connection))
+        settings = {"spark.jars.packages": ",".join(packages(connection)), **_settings(_Values(connection))}
         width = max(map(len, settings))
         return "\n".join(f"{name.ljust(width)}  {value}" for name, value in settings.items())
+
+
+def packages(connection: CatalogConnection) -> list[str]:
+    """Maven coordinates of Iceberg's runtime for the Spark that is installed here, and of S3 where keys are vended.
+
+    With vended keys Iceberg picks its S3FileIO by the table's location, and its classes are in the bundle.
+    """
+    try:
+        spark = ".".join(version("pyspark").split(".")[:2])
+    except PackageNotFoundError:
+        spark = _SPARK
+    spark = _BUILT_FOR.get(spark, _SPARK)
+    scala = "2.12" if spark.startswith("3.") else "2.13"
+    found = [f"org.apache.iceberg:iceberg-spark-runtime-{spark}_{scala}:{_ICEBERG}"]
+    if connection.access_delegation != "none":
+        found.append(f"org.apache.iceberg:iceberg-aws-bundle:{_ICEBERG}")
+    return found
 
 
 class _Values:
