@@ -64,7 +64,8 @@ def test_compose_itself_takes_the_file_and_reads_what_floe_reads(name: str) -> N
         theirs = seen["services"][service.name]
         assert theirs["image"] == service.image
         ports = {p["target"]: (int(p["published"]), p["host_ip"]) for p in theirs.get("ports", ())}
-        ours = {service.container_port: service.port, **service.more_ports}
+        own = {service.container_port: service.port} if service.container_port and service.port else {}
+        ours: dict[int, int] = {**own, **service.more_ports}
         assert ports == {inside: (outside, "127.0.0.1") for inside, outside in ours.items()}
         assert set(theirs.get("depends_on", ())) == set(service.depends_on)
         assert {v["source"]: v["target"] for v in theirs.get("volumes", ())} == service.volumes
