@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.markers import kill_marked
+from floe_dev.drivers.ports import is_free
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
-from floe_dev.model.stack import Service
+from floe_dev.model.stack import DriverKind, Service
 from floe_dev.model.status import ServiceState
 from floe_dev.supervisor.containers import Containers
 from floe_dev.supervisor.hub import Hub
@@ -56,6 +58,7 @@ class Supervisor:
 
     async def start(self) -> None:
         """Bring everything up; raises the first FloeError, or 2102 once the shared deadline is over."""
+        await self._free_ports()
         self.choose_ports()
         context = RunContext(
             layout=self.layout,
@@ -95,6 +98,15 @@ class Supervisor:
     def fork(self) -> ForkClient | None:
         """The fork server, while there is one."""
         return self.fork_client if self.fork_client is not None and self.fork_client.alive else None
+
+    async def _free_ports(self) -> None:
+        """Remove a killed supervisor's containers where they still hold the ports that are remembered for ours."""
+        ours = (s for s in self.plan.services if s.driver is DriverKind.DOCKER)
+        remembered = [self.state.ports.get(name, port) for s in ours for name, port in s.wanted_ports().items()]
+        if any(not is_free(port) for port in remembered):
+            # Whatever is wrong with the engine is told by the first service that needs it.
+            with contextlib.suppress(FloeError):
+                await self.containers.connect()
 
     def choose_ports(self) -> None:
         """Give every service its port: the remembered one, else the wanted one, else a free one, and tell."""
