@@ -155,7 +155,8 @@ class Join:
             bytes_removed=snapshot.count("removed-files-size"),
             schema_changed=parent is not None and parent.schema_id != snapshot.schema_id,
             run_id=made_by.run_id,
-            trace_id=made_by.trace_id,
+            # A run without a trace of its own still has the catalog's span of the commit.
+            trace_id=made_by.trace_id or commits.get(snapshot.snapshot_id),
             asset=summary.get("floe.asset") or info.identifier.replace(".", "/"),
             dbt_node=summary.get("floe.dbt-node"),
             dbt_checksum=summary.get("floe.dbt-checksum"),

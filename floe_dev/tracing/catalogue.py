@@ -114,7 +114,7 @@ SPANS: tuple[SpanKind, ...] = (
         "a table's new content, from the query to the commit",
         (
             *("floe.catalog.table", "db.system.name", "db.collection.name", "db.operation.name"),
-            *(*_WRITTEN, "floe.write.conflicts"),
+            *("floe.table", *_WRITTEN, "floe.write.conflicts"),
         ),
         "client",
     ),

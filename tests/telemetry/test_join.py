@@ -196,6 +196,17 @@ def test_commands_print_what_the_join_knows(session: Session, run: Links, trace:
     trace_id, run_id = trace.summary.trace_id, run.runs[0].run_id
     assert trace_id in [each["trace_id"] for each in answer("traces")["traces"]]
     assert [each["trace_id"] for each in answer("traces", "--asset", "silver.totals")["traces"]] == [trace_id]
+    commands = {each["name"] for each in answer("traces", "--commands", "--limit", "500")["traces"]}
+    assert "floe up" in commands
+    for options in (
+        ("--min", "10h"),
+        ("--since", "0s"),
+        ("--until", "10d"),
+        ("--status", "error", "--table", "gold.summary"),
+    ):
+        assert answer("traces", *options)["traces"] == [], options
+    listed = answer("traces", "--table", "silver.totals", "--since", "1h", "--min", "1ms", "--service", "dagster-run")
+    assert [each["trace_id"] for each in listed["traces"]] == [trace_id]
     document = answer("traces", trace_id[:8])
     exported = [s for g in document["resourceSpans"] for scope in g["scopeSpans"] for s in scope["spans"]]
     assert {span["traceId"] for span in exported} == {trace_id}

@@ -110,7 +110,8 @@ class IcebergTable:
         size = sum(file.file_size_in_bytes for file in written.files)
         told.attributes |= {"floe.rows": written.rows, "floe.files": len(written.files), "floe.bytes": size}
         if snapshot is not None:
-            told.attributes["floe.snapshot"] = str(snapshot.snapshot_id)
+            # Where the catalog records nothing of its own, this is what knows the commit.
+            told.attributes |= {"floe.table": ".".join(self.identifier), "floe.snapshot": str(snapshot.snapshot_id)}
         remember(
             output_of(
                 committed,
