@@ -36,7 +36,7 @@ bench: setup-dev ## Measure against the peers (minutes)
 docs: setup-dev ## Make the generated reference pages anew
 	@$(BIN)/python docs/generate.py
 
-screenshots: up ## Take the pictures of the dashboard in docs/images from the running sample
+screenshots: setup-dev ## Take the pictures of the dashboard in docs/images, from a stack of their own
 	@$(BIN)/python -m docs.screenshots
 
 clean: ## Remove the environment and the caches; projects' data stay

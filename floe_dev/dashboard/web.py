@@ -37,6 +37,8 @@ class DashboardServer(Server):
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((HOST, port))
+            # From here on, so that who opens the address at once is kept waiting, not refused.
+            self._socket.listen()
         except OSError as error:
             self._socket.close()
             raise FloeError(

@@ -11,12 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from floe_dev.errors import FloeError
 from floe_dev.model.state import State
 from floe_dev.tui.grid import Grid
 from floe_dev.tui.join import Links
+from floe_dev.tui.keyline import KeyLine
 from floe_dev.tui.lists import SliceGrid
 from floe_dev.tui.text import inert, state_cell
 
@@ -72,7 +73,7 @@ class FloeScreen(Screen[None]):
         with Vertical(id="body"):
             yield from self.body()
         yield Input(id="filter", placeholder="filter: word  !not  column:word", compact=True)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
         yield Static("the terminal is too small\nfloe's dashboard needs 60x15", id="small", markup=False)
 
     def body(self) -> ComposeResult:

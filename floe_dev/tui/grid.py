@@ -115,6 +115,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         self.filter_text = ""
         self._widths: tuple[int, ...] | None = None
         self.follow = False
+        self._base = Style()
         #: Items chosen with the space bar, by key.
         self.chosen: set[str] = set()
 
@@ -147,8 +148,17 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         if items is self._all:
             self.refresh()
             return
+        before = self._seen()
         self._all = items
-        self._refilter()
+        self._refilter(draw=False)
+        # What changed somewhere else in ten thousand rows costs no drawing here.
+        if self._seen() != before:
+            self.refresh()
+
+    def _seen(self) -> tuple[object, ...]:
+        """What is drawn of the items: the rows on the screen, where they stand, and the cursor."""
+        top = self.scroll_offset.y
+        return (top, self._cursor, not self._all, *self._shown[top : top + self.size.height + 1])
 
     def set_filter(self, text: str) -> None:
         """Show only what matches (see `filtering`)."""
@@ -175,7 +185,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
             self.chosen ^= {self._key(item)}
             self.refresh()
 
-    def _refilter(self) -> None:
+    def _refilter(self, *, draw: bool = True) -> None:
         before = self.current
         kept = None if before is None else self._key(before)
         if self._filter:
@@ -204,7 +214,8 @@ class Grid(ScrollView, Generic[T], can_focus=True):
             # Forced: before the first layout with more rows than fit the widget does not think it can scroll.
             self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
             self.call_after_refresh(self._keep_visible)
-        self.refresh()
+        if draw:
+            self.refresh()
         if self.current is not None and (before is None or self._key(self.current) != kept):
             self.post_message(self.Moved(self, self.current))
 
@@ -223,11 +234,16 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         self._widths = None
         self._keep_visible()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """All lines of one drawing share the widget's style, which is costly to ask for."""
+        self._base = self.rich_style
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """One line of what is seen."""
         width = self.size.width
         row = y + self.scroll_offset.y - self._header
-        base = self.rich_style
+        base = self._base
         if y == 0 and self._header:
             return self._line([(c.title, "head") for c in self._columns], width, base)
         if not self._shown:
@@ -310,8 +326,12 @@ class Grid(ScrollView, Generic[T], can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor; one on the cursor's row opens it."""
-        row = event.y + self.scroll_offset.y - self._header
-        if event.y < self._header or not 0 <= row < len(self._shown):
+        # Within border and padding, which the event's own y counts too.
+        place = event.get_content_offset(self)
+        if place is None or place.y < self._header:
+            return
+        row = place.y + self.scroll_offset.y - self._header
+        if not 0 <= row < len(self._shown):
             return
         if row == self._cursor and self.has_focus and event.chain == 2:
             self.action_open()

@@ -213,6 +213,8 @@ class SliceGrid(Grid[Any]):
 
 def _troubles(name: str, items: tuple[Any, ...]) -> dict[str, int]:
     found: dict[str, int] = {}
+    if name == "tables":  # they have no state, and there are the most of them
+        return found
     for item in items:
         word = str(
             item.status.state.value if name == "services" else getattr(item, "state", getattr(item, "status", ""))

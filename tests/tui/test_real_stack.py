@@ -23,6 +23,7 @@ from floe_dev.tui.app import DashboardApp
 from floe_dev.tui.grid import Grid
 from tests.tui.project import MODEL, make_project
 from tests.tui.screens import run, screen_text, seen, settled
+from tests.tui.terminal import Terminal
 
 pytestmark = pytest.mark.stack
 SIZE = (140, 40)
@@ -459,6 +460,24 @@ def test_read_only_has_no_action_and_several_attach_at_once(stack: Stack) -> Non
             other.stop()
 
     run(go())
+
+
+def test_a_terminal_that_closes_leaves_the_stack_untouched(stack: Stack) -> None:
+    before = {one.status.name: one.status.pid for one in stack.backend.state.services.items}
+    terminal = Terminal(["dashboard"], stack.session.root, environment={"XDG_STATE_HOME": os.environ["XDG_STATE_HOME"]})
+    try:
+        terminal.wait_for(b"dagster-webserver", 60)
+        terminal.close()
+        give_up = time.monotonic() + 15
+        while os.waitpid(terminal.pid, os.WNOHANG)[0] == 0:
+            assert time.monotonic() < give_up, "it lives on without a terminal"
+            time.sleep(0.05)
+        terminal.pid = 0
+    finally:
+        terminal.end()
+    status = stack.session.status()
+    assert status is not None
+    assert {one.name: one.pid for one in status.services} == before
 
 
 def test_a_hung_dagster_is_stale_with_its_reason_and_holds_nothing_else_up(stack: Stack) -> None:

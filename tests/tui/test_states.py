@@ -267,6 +267,23 @@ def test_the_join_walks_from_asset_to_run_to_trace_to_table_and_back() -> None:
     run(go())
 
 
+def test_the_mouse_selects_opens_and_presses_keys() -> None:
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, _):
+            grid = app.screen.query_one("#assets", Grid)
+            await pilot.click("#assets", offset=(8, 4))
+            assert grid.current is not None
+            assert grid.current.key == "gold/metrics"
+            await pilot.click("#assets", offset=(8, 4), times=2)
+            await settled(pilot)
+            assert "> gold/metrics" in screen_text(app)
+            line = screen_text(app).splitlines()[-1]
+            await pilot.click("KeyLine", offset=(line.index("? Help"), 0))
+            await seen(app, pilot, "Keys of this screen")
+
+    run(go())
+
+
 def test_help_names_the_keys_of_the_screen_and_remapped_ones_work() -> None:
     async def go() -> None:
         async with shown(shop(), keys={"help": "f1"}) as (app, pilot, _):

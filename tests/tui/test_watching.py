@@ -1,0 +1,108 @@
+"""What stands behind the screens: secrets stay hidden, and a supervisor of another version is told."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from floe_dev.config.credentials import StackSecrets
+from floe_dev.dashboard.secrets import HIDDEN, hidden, secret_values
+from floe_dev.model.connection import Credential
+from floe_dev.supervisor import client
+from floe_dev.watch.logs import LINE_LIMIT, TAIL_BYTES, read_log
+from floe_dev.watch.store import StateStore
+from floe_dev.watch.supervisor import SupervisorWatch
+
+
+def test_an_environment_hides_secrets_by_name_and_by_value() -> None:
+    secrets = StackSecrets.generate().with_principal(
+        "floe", Credential(client_id="floe", client_secret=SecretStr("s3cret-of-floe"))
+    )
+    token = secrets.telemetry_token.get_secret_value()
+    shown = dict(
+        hidden(
+            {
+                "PATH": "/usr/bin",
+                "MY_PASSWORD": "x",
+                "EMPTY_TOKEN": "",
+                "OTEL_EXPORTER_OTLP_HEADERS": f"x=1,authorization=Bearer%20{token}",
+                "CREDENTIAL_FILE": "/tmp/c",
+                "POSTGRES": "postgresql://floe:hunter2@127.0.0.1:5432/db",
+                "ODD": "a s3cret-of-floe b",
+                "URL": "http://127.0.0.1:3000/@x:y",
+            },
+            secret_values(secrets),
+        )
+    )
+    assert shown == {
+        "PATH": "/usr/bin",
+        "MY_PASSWORD": HIDDEN,
+        "EMPTY_TOKEN": "",
+        "OTEL_EXPORTER_OTLP_HEADERS": f"x=1,authorization=Bearer%20{HIDDEN}",
+        "CREDENTIAL_FILE": HIDDEN,
+        "POSTGRES": f"postgresql://floe:{HIDDEN}@127.0.0.1:5432/db",
+        "ODD": f"a {HIDDEN} b",
+        "URL": "http://127.0.0.1:3000/@x:y",
+    }
+
+
+def test_a_supervisor_of_another_version_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = tmp_path / "s"
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(address))
+    server.listen()
+
+    def answer() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(1000)
+                connection.sendall(json.dumps({"ok": {"words": "of another time"}}).encode() + b"\n")
+
+    threading.Thread(target=answer, daemon=True).start()
+
+    def connect(_root: Path) -> socket.socket:
+        made = socket.socket(socket.AF_UNIX)
+        made.connect(str(address))
+        return made
+
+    monkeypatch.setattr(client, "_connect", connect)
+    store = StateStore()
+    watch = SupervisorWatch(store, tmp_path)
+    watch.start()
+    try:
+        give_up = time.monotonic() + 10
+        while store.state.services.reason is None:
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        assert "another version of floe" in store.state.services.reason
+        assert "floe down" in store.state.services.reason
+    finally:
+        watch.stop()
+        server.close()
+
+
+def test_a_line_of_ten_megabytes_is_read_in_pieces_and_cut(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"first\n" + b"x" * (10 << 20) + b"\nlast\n")
+    began = time.monotonic()
+    chunk = read_log(log)
+    assert time.monotonic() - began < 1
+    assert chunk.lines[-1] == "last"
+    assert sum(map(len, chunk.lines)) <= TAIL_BYTES
+    log.write_bytes(b"y" * 5000 + b"\n")
+    again = read_log(log, chunk.position)
+    assert again.restarted
+    assert again.lines[0].startswith("y" * LINE_LIMIT)
+    assert "(5000 bytes)" in again.lines[0]
