@@ -13,7 +13,7 @@ from floe_dev.config.project import load_project
 from floe_dev.dbt.profile import check_profile, write_profile
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.project import Project
-from floe_dev.orchestrators.dagster.automation import automation
+from floe_dev.orchestrators.dagster.automation import project_automation
 from floe_dev.orchestrators.dagster.graph import check_dbt_keys, check_graph
 from floe_dev.orchestrators.dagster.manifest import check_version
 from floe_dev.orchestrators.dagster.translator import FloeDbtTranslator
@@ -153,7 +153,7 @@ orchestration:
 )
 def test_what_dagster_does_not_take_names_its_line(tmp_path: Path, lines: str, line: int, words: str) -> None:
     with pytest.raises(FloeError) as refused:
-        automation(project(tmp_path, BAD + lines))
+        project_automation(project(tmp_path, BAD + lines))
     assert refused.value.code is Code.INVALID_VALUE
     assert refused.value.where is not None
     # Three lines stand before `orchestration`.
@@ -176,17 +176,17 @@ def test_what_starts_runs_is_off_unless_enabled_and_always_off_elsewhere(tmp_pat
         '  schedules:\n    a: {job: all, cron: "0 6 * * *"}\n    b: {job: all, cron: "0 7 * * *", enabled: true}\n'
         "  sensors:\n    c: {type: file, path: inbox, job: all, enabled: true}\n"
     )
-    here = automation(project(tmp_path, BAD + lines))
+    here = project_automation(project(tmp_path, BAD + lines))
     assert [schedule.default_status.value for schedule in here.schedules] == ["STOPPED", "RUNNING"]
     assert [sensor.default_status.value for sensor in here.sensors] == ["RUNNING"]
-    elsewhere = automation(project(tmp_path, BAD + lines), start_switched_off=True)
+    elsewhere = project_automation(project(tmp_path, BAD + lines), start_switched_off=True)
     assert {schedule.default_status.value for schedule in elsewhere.schedules} == {"STOPPED"}
     assert {sensor.default_status.value for sensor in elsewhere.sensors} == {"STOPPED"}
 
 
 def test_a_file_sensor_asks_for_a_run_once_for_each_change(tmp_path: Path) -> None:
     lines = "  sensors:\n    drop: {type: file, path: inbox, job: all}\n"
-    (sensor,) = automation(project(tmp_path, BAD + lines)).sensors
+    (sensor,) = project_automation(project(tmp_path, BAD + lines)).sensors
 
     @dg.asset
     def anything() -> None: ...

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from floe_dev.session import Session
 from tests.dagster.conftest import Stack, copy_sample
 from tests.drivers.helpers import free_port
 
@@ -80,8 +81,7 @@ def make(definition, name, resources, **options):
 @pytest.mark.parametrize("dev", [True, False], ids=["dagster dev", "packaged"])
 def test_dbt_assets_from_the_manifest(folder: Path, variables: dict[str, str], stack: Stack, dev: bool) -> None:
     def snapshots() -> int:
-        found: int = json.loads(stack.floe("tables", "show", "gold.metrics", "--json").stdout)["snapshots"]
-        return found
+        return len(json.loads(stack.floe("tables", "show", "gold.metrics", "--json").stdout)["snapshotLog"])
 
     before = snapshots()
     told = python(
@@ -171,6 +171,9 @@ def io_manager(variables: dict[str, str]) -> str:
 
 
 def test_the_iceberg_io_manager_writes_and_reads(folder: Path, variables: dict[str, str], stack: Stack) -> None:
+    catalog = Session(stack.root).catalog()
+    # dagster-iceberg writes into a namespace that is there.
+    catalog.create_namespace("default")
     told = python(
         folder,
         variables,
@@ -193,9 +196,11 @@ with DagsterInstance.ephemeral() as instance:
 """,
     )
     assert "made True" in told
-    found = stack.floe("sql", "--format", "csv", 'select rows from polaris_catalog."default".counted')
-    assert found.stdout.split() == ["rows", "3"], found.stderr
-    stack.floe("sql", 'drop table polaris_catalog."default".typed; drop table polaris_catalog."default".counted')
+    found = catalog.load_table("default.counted").scan().to_arrow().to_pydict()
+    for name in ("typed", "counted"):
+        catalog.drop_table(f"default.{name}")
+    catalog.drop_namespace("default")
+    assert found == {"rows": [3]}
 
 
 @pytest.mark.parametrize("deployment", ["local", "production"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from floe_dev.config.project import load_project
-    from floe_dev.orchestrators.dagster.automation import automation
+    from floe_dev.orchestrators.dagster.automation import project_automation
     from floe_dev.orchestrators.dagster.dbt_assets import project_dbt_assets
     from floe_dev.orchestrators.dagster.dbt_project import dagster_dbt_project, dbt_resource
     from floe_dev.orchestrators.dagster.definitions import build_definitions
@@ -23,13 +23,13 @@ __all__ = [
     "FloeDbTranslator",
     "FloeDbtTranslator",
     "IcebergIOManager",
-    "automation",
     "build_definitions",
     "dagster_dbt_project",
     "dbt_arguments",
     "dbt_resource",
     "load_project",
     "partitions_definition",
+    "project_automation",
     "project_dbt_assets",
     "project_resources",
     "source_freshness_checks",
@@ -40,7 +40,7 @@ _HOMES = {
     "FloeDbTranslator": f"{_HERE}.translator",
     "FloeDbtTranslator": f"{_HERE}.translator",
     "IcebergIOManager": f"{_HERE}.resources",
-    "automation": f"{_HERE}.automation",
+    "project_automation": f"{_HERE}.automation",
     "build_definitions": f"{_HERE}.definitions",
     "dagster_dbt_project": f"{_HERE}.dbt_project",
     "dbt_arguments": f"{_HERE}.partitions",

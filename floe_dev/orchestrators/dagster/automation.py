@@ -29,7 +29,7 @@ class Automation:
     sensors: tuple[dg.SensorDefinition, ...]
 
 
-def automation(project: Project, *, start_switched_off: bool = False) -> Automation:
+def project_automation(project: Project, *, start_switched_off: bool = False) -> Automation:
     """Everything of floe.yaml that starts runs; with `start_switched_off` nothing ticks until somebody turns it on.
 
     Raises FloeError 1202 with the place in floe.yaml for what Dagster does not take: a cron expression, a date, a time

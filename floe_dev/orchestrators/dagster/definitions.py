@@ -18,7 +18,7 @@ from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.artifacts import CompiledArtifacts
 from floe_dev.model.project import Project
 from floe_dev.orchestrators.dagster.asset_lineage import register
-from floe_dev.orchestrators.dagster.automation import automation
+from floe_dev.orchestrators.dagster.automation import project_automation
 from floe_dev.orchestrators.dagster.dbt_assets import project_dbt_assets
 from floe_dev.orchestrators.dagster.dbt_project import dagster_dbt_project, dbt_resource
 from floe_dev.orchestrators.dagster.deployment import deployed_project
@@ -57,7 +57,7 @@ def build_definitions(project: Project | CompiledArtifacts | Path | str | None =
         definitions.append(dg.Definitions(assets=assets, asset_checks=checks))
         resources["dbt"] = dbt_resource(dbt_project)
     check_graph(project, definitions)
-    started = automation(project, start_switched_off=not is_local(project))
+    started = project_automation(project, start_switched_off=not is_local(project))
     definitions.append(
         dg.Definitions(
             resources=resources,
