@@ -128,6 +128,38 @@ def test_a_model_that_does_not_parse_is_told_with_its_file(stack: Stack, edited:
     assert keys(stack) == TABLES | VIEWS
 
 
+def test_definitions_yaml_files_and_floe_yaml_are_followed(stack: Stack, edited: Callable[[str, str], Path]) -> None:
+    def descriptions() -> str:
+        return json.dumps(stack.dagster.query("{ assetNodes { description } }"))
+
+    definitions = (stack.root / "definitions.py").read_text()
+    more = (
+        'import dagster as dg\n\ndefs = dg.Definitions.merge(defs, dg.Definitions([dg.AssetSpec(["gold", "told"])]))\n'
+    )
+    edited("definitions.py", f"{definitions}\n{more}")
+    wait_until(lambda: "gold/told" in {asset.key for asset in stack.dagster.assets()})
+    edited("definitions.py", "defs = nowhere\n")
+    wait_until(report_file(stack.root).exists)
+    told = json.loads(report_file(stack.root).read_text())
+    assert "nowhere" in told["what"]
+    assert "gold/told" in keys(stack), "the last good graph"
+    edited("definitions.py", definitions)
+    wait_until(lambda: not report_file(stack.root).exists())
+
+    marts = (stack.root / "dbt" / "models" / "marts" / "marts.yml").read_text()
+    edited("dbt/models/marts/marts.yml", marts.replace("The shop, day by day.", "Told anew."))
+    wait_until(lambda: "Told anew." in descriptions())
+
+    floe_yaml = (stack.root / "floe.yaml").read_text()
+    edited("floe.yaml", floe_yaml.replace("catalog: default", "catalog: defualt"))
+    wait_until(report_file(stack.root).exists)
+    told = json.loads(report_file(stack.root).read_text())
+    assert told["code"] == "FLOE1204"
+    line = floe_yaml.splitlines().index("catalog: default") + 1
+    assert (Path(told["where"]["file"]).name, told["where"]["line"]) == ("floe.yaml", line)
+    assert "Told anew." in descriptions()
+
+
 FRESHNESS = """
 { assetNodes { assetKey { path } assetChecksOrError { ... on AssetChecks { checks {
   name description executionForLatestMaterialization { status evaluation { severity success

@@ -20,7 +20,7 @@ from floe_dev.session import Session
 from floe_dev.validate.checks import validate
 from floe_dev.validate.result import Finding
 from floe_dev.validate.secrets import is_credential
-from floe_dev.validate.tables import faults
+from floe_dev.validate.tables import _iceberg, faults
 
 ROOT = Path(__file__).parents[2]
 PLANTED = ROOT / "tests" / "fixtures" / "antipatterns"
@@ -129,7 +129,25 @@ def test_what_a_table_lacks_is_said() -> None:
         "schemas": [{"schema-id": 0, "fields": [{"id": 1, "name": "Id", "type": "long", "required": False}]}],
     }
     table = TableInfo(("gold",), "t", "table", "u", "file:///t", 2, metadata, metadata_location=None)
-    told = faults(table, ("id", "missing"))
-    assert len(told) == 3
+    told = faults(table, {"id": "string", "missing": None})
+    assert len(told) == 4
     assert "snapshot" in told[1]
     assert told[2].endswith(": missing")
+    assert told[3] == "its contract says that id is string; it is long"
+
+
+@pytest.mark.parametrize(
+    ("declared", "stored"),
+    [
+        ("bigint", "long"),
+        ("VARCHAR", "string"),
+        ("decimal(10,2)", "decimal(10, 2)"),
+        ("timestamp", "timestamp"),
+        ("smallint", "int"),
+        ("integer[]", None),
+        ("no_such_type", None),
+        (None, None),
+    ],
+)
+def test_a_contracts_type_is_compared_as_iceberg_writes_it(declared: str | None, stored: str | None) -> None:
+    assert _iceberg(declared) == stored

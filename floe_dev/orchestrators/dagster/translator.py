@@ -27,6 +27,8 @@ class FloeDbtTranslator(DagsterDbtTranslator):
         super().__init__(
             settings or DagsterDbtTranslatorSettings(enable_code_references=True, enable_source_tests_as_checks=True)
         )
+        #: dagster-dbt asks for each spec five times; with thousands of models that is most of a load.
+        self._specs: dict[tuple[int, str, int], tuple[Mapping[str, Any], AssetSpec]] = {}
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
         """The table's name in the catalog: `[schema, name]`; a source by the table it names."""
@@ -70,6 +72,9 @@ class FloeDbtTranslator(DagsterDbtTranslator):
 
         `event_time` of a model becomes `partition_expr`, by which IO managers read its partitions.
         """
+        known = self._specs.get((id(manifest), unique_id, id(project)))
+        if known is not None:
+            return known[1]
         spec = super().get_asset_spec(manifest, unique_id, project)
         props = self.get_resource_props(manifest, unique_id)
         config = props.get("config") or {}
@@ -81,7 +86,10 @@ class FloeDbtTranslator(DagsterDbtTranslator):
         policy = freshness_policy(_meta(props).get("sla"))
         if policy is not None:
             changes["freshness_policy"] = policy
-        return spec.replace_attributes(**changes)
+        made = spec.replace_attributes(**changes)
+        # The manifest is kept with it, so that its id stays its own.
+        self._specs[id(manifest), unique_id, id(project)] = (manifest, made)
+        return made
 
 
 #: The name that the platform's projects know it by.
