@@ -343,6 +343,14 @@ class Code(Enum):
         "Before the stack counts as ready the scoped principal creates, writes, reads and drops an Iceberg table.",
         ExitCode.SERVICE_FAILED,
     )
+    ROOT_SECRET_LOST = Kind(
+        3005,
+        "the catalog was made with another root secret",
+        "Polaris keeps the secret that its root was made with for good, and stores only its hash, so nobody can read "
+        "it back. The tables' files are still in MinIO and in the volume, and go with `floe down --volumes`. With the "
+        "old `.floe/secrets.json` everything works again. floe's own catalog, MinIO and PostgreSQL take a new secret.",
+        ExitCode.CONFIG,
+    )
     # 4xxx: dbt
     DBT_PARSE_FAILED = Kind(
         4001,

@@ -85,10 +85,27 @@ def provision(
     as soon as each is known. Raises FloeError 3001 (unreachable), 3002 (refused), 3003 (another location).
     """
     report = ProvisionReport()
-    api = _management(root, fetch_token(root))
+    api = _management(root, _root_token(root))
     _Provisioner(api, root, layout, report).run(location, objects)
     _namespaces(root, namespaces, report, layout)
     return report
+
+
+def _root_token(root: CatalogConnection) -> str:
+    """Root's token; raises FloeError 3005 where the catalog was made with another secret than the one known here."""
+    try:
+        return fetch_token(root)
+    except FloeError as error:
+        if error.code is not Code.CATALOG_REFUSED:
+            raise
+        raise FloeError(
+            Code.ROOT_SECRET_LOST,
+            "the catalog does not take root's secret",
+            why="it was made with another one, which this project's .floe/secrets.json does not have (any more); "
+            f"{error.why}",
+            fix="put the old .floe/secrets.json back; or begin anew, which deletes the stack's tables: "
+            "floe down --volumes && floe up",
+        ) from error
 
 
 def fetch_token(connection: CatalogConnection) -> str:

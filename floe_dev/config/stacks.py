@@ -18,6 +18,7 @@ from floe_dev.config.validation import validate
 from floe_dev.config.yaml_source import YamlSource, read_yaml
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.base import Model
+from floe_dev.model.layout import FLOE_FILE
 from floe_dev.model.stack import Bind, DriverKind, Probe, RestartPolicy, Service, Stack
 
 
@@ -88,9 +89,18 @@ def stack_files(project_root: Path | None) -> dict[str, Path]:
 def load_stack(name: str, project_root: Path | None = None, images: Mapping[str, str] | None = None) -> Stack:
     """The stack called `name`, or in the file of that path; `images` replaces images by service.
 
-    Raises FloeError 1205 and those of reading YAML.
+    Without `images` those in the project's floe.yaml count. Raises FloeError 1205 and those of reading YAML.
     """
-    return _load(name, project_root, images or {}, ())
+    return _load(name, project_root, _project_images(project_root) if images is None else images, ())
+
+
+def _project_images(root: Path | None) -> dict[str, str]:
+    """`images` of floe.yaml; what is wrong with that file is told where the project is loaded."""
+    if root is None or not (root / FLOE_FILE).is_file():
+        return {}
+    data = read_yaml(root / FLOE_FILE).data
+    images = data.get("images") if isinstance(data, dict) else None
+    return {str(name): str(image) for name, image in images.items()} if isinstance(images, dict) else {}
 
 
 def _load(name: str, project_root: Path | None, images: Mapping[str, str], extending: tuple[str, ...]) -> Stack:

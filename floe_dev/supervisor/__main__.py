@@ -26,7 +26,7 @@ def main() -> int:
 
     def assemble(layout: Layout, stack: str, instance: str) -> Assembly:
         project = load_project(layout.root)
-        return Assembly(project, load_stack(stack, layout.root, project.spec.images), layout, instance, {})
+        return Assembly(project, load_stack(stack, layout.root), layout, instance, {})
 
     async def run() -> int:
         return await Daemon(booted, Wishes.of(json.loads(sys.argv[2])), assemble).run()

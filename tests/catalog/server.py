@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -226,6 +226,7 @@ def start_catalog(
     environment: Mapping[str, str] | None = None,
     database: str | None = None,
     workers: int = 1,
+    arguments: Sequence[str] = (),
 ) -> RunningCatalog:
     """Start a server whose state is below `path`; started there before, it goes on with that state."""
     root = root or Credential.model_validate({"client_id": "root", "client_secret": secrets.token_hex(16)})
@@ -235,7 +236,17 @@ def start_catalog(
     warehouse, log = (path / "warehouse").resolve(), path / "catalog.log"
     where = database or str(path / "catalog.db")
     command = [sys.executable, "-m", "floe_dev.catalogs.rest", "--port", str(port)]
-    command += ["--database", where, "--workers", str(workers), "--warehouse", str(warehouse), "--instance", instance]
+    command += [
+        "--database",
+        where,
+        "--workers",
+        str(workers),
+        "--warehouse",
+        str(warehouse),
+        "--instance",
+        instance,
+        *arguments,
+    ]
     credential = f"POLARIS,{root.client_id},{root.client_secret.get_secret_value()}"
     with log.open("ab") as output:
         process = subprocess.Popen(

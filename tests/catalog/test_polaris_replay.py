@@ -14,6 +14,7 @@ import pytest
 
 from tests.catalog.recording import RECORDED_WAREHOUSE, Exchange, comparable, load, resolve
 from tests.catalog.server import SCOPE, Principal, Reply, RunningCatalog, catalog_server
+from tests.postgresql import PostgresqlServer
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,16 @@ class Replay:
             self._table_uuid = reply.body["metadata"]["table-uuid"]
 
 
-@pytest.fixture(scope="module")
-def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Replay, list[Reply]]]:
-    with catalog_server(tmp_path_factory.mktemp("replay")) as server:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def replayed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Replay, list[Reply]]]:
+    given: dict[str, Any] = {}
+    if request.param == "postgresql":
+        database: PostgresqlServer = request.getfixturevalue("postgresql")
+        password = {"PGPASSWORD": database.password}
+        given = {"database": database.make_database(), "workers": 2, "environment": password}
+    with catalog_server(tmp_path_factory.mktemp("replay"), **given) as server:
         replay = Replay(server)
         yield replay, [replay.send(exchange) for exchange in EXCHANGES]
 

@@ -34,7 +34,8 @@ def test_the_two_docker_stacks_differ_in_the_catalogs_image_alone() -> None:
     assert full["minio"] == lite["minio"]
     assert full["postgres"].image == lite["postgres"].image
     common, own = dict(full["polaris"].environment), dict(lite["catalog"].environment)
-    own.pop("FLOE_INSTANCE")
+    for floes in ("FLOE_INSTANCE", "FLOE_CATALOG_ROOT"):
+        own.pop(floes)
     common.pop("QUARKUS_LOG_FILE_ENABLED")
     assert {key: value.replace("/polaris", "/catalog") for key, value in common.items()} == own
 
@@ -44,9 +45,13 @@ def test_the_catalogs_image_is_of_this_version() -> None:
     assert images["catalog"] == f"floe/catalog:{__version__}"
 
 
-def test_a_variable_names_another_image_and_goes_before_floe_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_names_another_image_and_goes_before_floe_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "floe.yaml").write_text("name: shop\nimages: {minio: 'from-yaml:1'}\n")
+
     def image() -> str | None:
-        services = load_stack("lakehouse", images={"minio": "from-yaml:1"}).services
+        services = load_stack("lakehouse", tmp_path).services
         return next(service.image for service in services if service.name == "minio")
 
     assert image() == "from-yaml:1"

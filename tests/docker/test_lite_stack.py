@@ -109,6 +109,17 @@ def test_a_killed_container_comes_back_with_its_rows(stack: RunningStack, sessio
     assert _rows(session) == 8
 
 
+def test_lost_secrets_cost_no_table(stack: RunningStack, session: Session) -> None:
+    assert stack.floe("down", timeout=120).returncode == 0
+    old = (stack.root / ".floe" / "secrets.json").read_text()
+    (stack.root / ".floe" / "secrets.json").unlink()
+    up = stack.floe("up", timeout=400)
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert _rows(session) == 8
+    new = json.loads((stack.root / ".floe" / "secrets.json").read_text())
+    assert new["stores"]["database"] != json.loads(old)["stores"]["database"]
+
+
 def test_a_killed_supervisor_leaves_no_row_lost_and_down_leaves_no_container(
     stack: RunningStack, session: Session
 ) -> None:

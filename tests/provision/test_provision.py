@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Any
 
 import duckdb
 import pytest
+from pydantic import SecretStr
 
 from floe_dev.catalogs import provision as module
 from floe_dev.catalogs.client import CatalogClient
-from floe_dev.catalogs.provision import ProvisionReport, fetch_token, is_complete, provision
+from floe_dev.catalogs.provision import ObjectStorage, ProvisionReport, fetch_token, is_complete, provision
 from floe_dev.catalogs.readiness import NAMESPACE_PREFIX, check_readiness
 from floe_dev.compute.duckdb import connect
 from floe_dev.config.credentials import (
@@ -23,12 +23,12 @@ from floe_dev.config.credentials import (
     save_secrets,
 )
 from floe_dev.errors import Code, FloeError
-from floe_dev.model.connection import CatalogConnection
+from floe_dev.model.connection import CatalogConnection, Credential
 from floe_dev.model.layout import Layout
 from tests.catalog.server import RunningCatalog, catalog_server
+from tests.provision.polaris import recorded_polaris
 
 NAMESPACES = ("bronze", "silver", "deep.er")
-RECORDED = Path(__file__).parents[1] / "catalog" / "data" / "polaris-1.7.0-answers.jsonl"
 
 
 class Site:
@@ -140,7 +140,8 @@ def test_wrong_root_and_no_server_are_told_apart(site: Site) -> None:
     site.root = site.root.model_copy(update={"credential": wrong})
     with pytest.raises(FloeError) as caught:
         site.provision()
-    assert caught.value.code is Code.CATALOG_REFUSED
+    assert caught.value.code is Code.ROOT_SECRET_LOST
+    assert "secrets.json" in str(caught.value.fix)
     assert site.server.root.client_secret.get_secret_value() not in str(caught.value)
     site.server.stop()
     with pytest.raises(FloeError) as caught:
@@ -173,23 +174,36 @@ def test_being_complete_is_found_out_fast(site: Site) -> None:
     assert time.perf_counter() - began < 1.0
 
 
-def test_its_requests_are_ones_a_real_polaris_was_seen_to_take() -> None:
-    """Method, path form and status of every management call that the provisioner makes, in the recording."""
-    seen = set()
-    for line in RECORDED.read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
-        request, status = entry["request"], entry["response"]["status"]
-        parts = request["path"].removeprefix("/api/management/v1/").split("/")
-        if status < 300 and request["path"].startswith("/api/management/v1/"):
-            seen.add((request["method"], parts[0], parts[2] if len(parts) > 2 else "", len(parts)))
-    for needed in (
-        ("POST", "catalogs", "", 1),
-        ("GET", "catalogs", "", 2),
-        ("POST", "principals", "", 1),
-        ("POST", "principal-roles", "", 1),
-        ("POST", "catalogs", "catalog-roles", 3),
-        ("PUT", "principals", "principal-roles", 3),
-        ("PUT", "principal-roles", "catalog-roles", 4),
-        ("PUT", "catalogs", "catalog-roles", 5),
-    ):
-        assert needed in seen
+def test_a_recorded_polaris_takes_every_request_and_the_second_run_changes_nothing(tmp_path: Path) -> None:
+    """The stack `lakehouse` where its image cannot run: what we send, held against what a real Polaris answered."""
+    layout = Layout(tmp_path)
+    credential = Credential(client_id="root", client_secret=SecretStr("secret"))
+    objects = ObjectStorage("http://127.0.0.1:9000", "http://minio:9000", "us-east-1")
+    with recorded_polaris() as polaris:
+        root = CatalogConnection(uri=f"{polaris.url}/api/catalog", warehouse="demo_catalog", credential=credential)
+
+        def run() -> ProvisionReport:
+            location = "s3://lakehouse/demo_catalog"
+            return provision(root, location=location, namespaces=("bronze",), layout=layout, objects=objects)
+
+        first, second = run(), run()
+        assert polaris.unknown == []
+        assert "catalog demo_catalog" in first.created
+        assert "namespace bronze" in first.created
+        assert second.created == []
+        assert {name for name in first.created if "principal" in name} <= set(second.unchanged)
+        kinds = {(method, path.split("/")[4]) for method, path in polaris.asked if "/management/" in path}
+        assert kinds == {
+            *(("POST", kind) for kind in ("catalogs", "principals", "principal-roles")),
+            *(("PUT", kind) for kind in ("catalogs", "principals", "principal-roles")),
+            ("GET", "catalogs"),
+        }
+
+
+def test_a_request_that_polaris_was_never_seen_to_take_is_found_out() -> None:
+    with recorded_polaris() as polaris:
+        path = "/api/management/v1/principals"
+        assert polaris.answer("POST", path, {"principal": {"name": "floe"}}, False)[0] == 201
+        assert polaris.answer("POST", path, {"principal": {"name": "floe", "nickname": "x"}}, False)[0] == 501
+        assert polaris.answer("POST", "/api/management/v1/realms", {"name": "x"}, False)[0] == 501
+        assert len(polaris.unknown) == 2

@@ -10,6 +10,9 @@ The same variables, ports and exit rules as Polaris 1.7 was seen to have, so tha
   nothing. Never bootstrapped, it is ready, and a token call answers 500;
 - tokens die with the server unless POLARIS_AUTHENTICATION_TOKEN_BROKER_TYPE=symmetric-key with …_SYMMETRIC_KEY_SECRET.
 
+FLOE_CATALOG_ROOT=configured is floe's own: the secret that is given counts, whichever root was made with, so that a
+lost one costs nothing. FLOE_INSTANCE is echoed in every answer.
+
 A variable's dotted name (`polaris.persistence.type`) counts too.
 """
 
@@ -69,7 +72,7 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
         signing_key=_signing_key(environment),
         store=_store(environment),
         management_port=int(_get(environment, "quarkus.management.port") or MANAGEMENT_PORT),
-        first_secret_wins=True,
+        first_secret_wins=_get(environment, "floe.catalog.root") != "configured",
     )
 
 

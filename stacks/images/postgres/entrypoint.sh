@@ -34,6 +34,15 @@ else
   rmdir "$PGDATA"
   mv "$part" "$PGDATA"
 fi
+# The password of the environment counts, also where the data were made with another one: a lost one costs no data.
+if [ -n "${POSTGRES_PASSWORD:-}" ]; then
+  digest=$(printf '%s' "$POSTGRES_PASSWORD" | sha256sum)
+  if [ "$digest" != "$(cat "$PGDATA.password" 2>/dev/null)" ]; then
+    quoted=$(printf '%s' "$POSTGRES_PASSWORD" | sed "s/'/''/g")
+    printf "ALTER ROLE \"%s\" PASSWORD '%s';\n" "$POSTGRES_USER" "$quoted" | postgres --single -D "$PGDATA" -j postgres > /dev/null
+    (umask 077 && printf '%s' "$digest" > "$PGDATA.password")
+  fi
+fi
 unset POSTGRES_PASSWORD
 [ "${1:-}" != postgres ] || shift
 exec postgres -D "$PGDATA" -c listen_addresses='*' "$@"
