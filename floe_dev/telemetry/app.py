@@ -1,4 +1,4 @@
-"""The receiver's HTTP side: OTLP/HTTP at /v1/{traces,logs,metrics}, OpenLineage at /api/v1/lineage.
+"""The receiver's HTTP side: OTLP/HTTP at /v1/{traces,logs,metrics}, OpenLineage at /api/v1/lineage{,/batch}.
 
 A plain ASGI callable: four paths need no framework, and its import would be paid at every start.
 """
@@ -28,6 +28,7 @@ _PATHS: dict[str, Kind] = {
     "/v1/logs": "logs",
     "/v1/metrics": "metrics",
     "/api/v1/lineage": "lineage",
+    "/api/v1/lineage/batch": "lineage",
 }
 _REJECTED: dict[Kind, str] = {
     "traces": "rejectedSpans",
@@ -109,7 +110,7 @@ class Receiver:
         except BusyError as error:
             raise HttpError(503, str(error)) from error
         if kind == "lineage":
-            return 201, b"{}"
+            return (200, _batch(decoded)) if path.endswith("/batch") or decoded.rejected else (201, b"{}")
         return 200, success(kind, decoded, as_json=as_json)
 
 
@@ -174,6 +175,14 @@ def success(kind: Kind, decoded: Decoded, *, as_json: bool) -> bytes:
     reason = decoded.reason.encode()
     partial_success = b"\x08" + _varint(decoded.rejected) + b"\x12" + _varint(len(reason)) + reason
     return b"\x0a" + _varint(len(partial_success)) + partial_success
+
+
+def _batch(decoded: Decoded) -> bytes:
+    """What became of a batch of events, as OpenLineage's API has it."""
+    taken, failed = len(decoded.lineage), decoded.rejected
+    summary = {"received": taken + failed, "successful": taken, "failed": failed, "retriable": 0}
+    content = {"status": "partial_success" if failed else "success", "summary": {**summary, "non_retriable": failed}}
+    return json.dumps(content).encode()
 
 
 def _status_body(status: int, message: str, *, as_json: bool) -> bytes:

@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import hmac
 import logging
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,11 @@ def _bind(server: Any, file: Path) -> int:
     with contextlib.suppress(OSError, ValueError):
         wanted.insert(0, int(file.read_text()))
     for port in wanted:
-        with contextlib.suppress(RuntimeError):
+        # Asked of the system first: gRPC's own core writes an error of its own where a port is taken.
+        with contextlib.suppress(RuntimeError, OSError):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
             bound = int(server.add_insecure_port(f"127.0.0.1:{port}"))
             if bound:
                 return bound

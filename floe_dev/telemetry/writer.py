@@ -48,14 +48,20 @@ def decode(kind: Kind, body: bytes, *, as_json: bool) -> Decoded:
 
 
 def decode_lineage(body: bytes) -> Decoded:
-    """One OpenLineage event, or a list of them; raises BadRequestError."""
+    """One OpenLineage event, or a list of them, of which the bad ones are rejected; raises BadRequestError."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadRequestError(f"the body is not JSON: {error}") from error
     found = Decoded()
-    for event in document if isinstance(document, list) else [document]:
-        found.lineage.append(parse_event(event))
+    if not isinstance(document, list):
+        found.lineage.append(parse_event(document))
+        return found
+    for event in document:
+        try:
+            found.lineage.append(parse_event(event))
+        except BadRequestError as error:
+            found.reject(str(error))
     return found
 
 

@@ -206,6 +206,22 @@ def test_lineage_events_become_edges(running: RunningReceiver) -> None:
     assert (told.inputs, told.outputs, told.body) == (("silver.a",), ("gold.b",), event)
 
 
+def test_of_a_batch_of_events_the_good_ones_are_kept(running: RunningReceiver) -> None:
+    good = {
+        "eventTime": "2026-11-24T08:00:00Z",
+        "producer": "urn:tests",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobEvent",
+        "job": {"namespace": "x", "name": "in a batch"},
+    }
+    body = json.dumps([good, {"eventTime": "never"}, {**good, "eventTime": "2026-11-24T09:00:00Z"}]).encode()
+    status, answer = running.post("/api/v1/lineage/batch", body, JSON)
+    assert status == 200
+    told = json.loads(answer)
+    assert told["status"] == "partial_success"
+    assert (told["summary"]["received"], told["summary"]["successful"], told["summary"]["failed"]) == (3, 2, 1)
+    assert sum(event.job == "in a batch" for event in running.reader.lineage_events()) == 2
+
+
 def test_a_table_that_spark_names_by_its_path_meets_the_catalogs_name(running: RunningReceiver) -> None:
     def dataset(name: str) -> dict[str, object]:
         known = [{"namespace": "http://catalog", "name": f"polaris.{name}", "type": "TABLE"}]

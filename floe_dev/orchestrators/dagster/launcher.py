@@ -46,6 +46,7 @@ class ForkRunLauncher(DefaultRunLauncher):
         if root is not None:
             require_writes_allowed(Path(root), os.environ)
         run = context.dagster_run
+        self._instance.add_run_tags(run.run_id, {TRACE_TAG: run_trace_id(run.run_id)})
         origin = context.job_code_origin
         if origin is None:
             super().launch_run(context)
@@ -64,8 +65,7 @@ class ForkRunLauncher(DefaultRunLauncher):
         except OSError:
             super().launch_run(context)
             return
-        tags = {PID_TAG: str(worker.pid), TRACE_TAG: run_trace_id(run.run_id)}
-        self._instance.add_run_tags(run.run_id, tags)
+        self._instance.add_run_tags(run.run_id, {PID_TAG: str(worker.pid)})
         threading.Thread(target=self._watch, args=(worker, run.run_id), daemon=True).start()
 
     def terminate(self, run_id: str) -> bool:
