@@ -19,6 +19,7 @@ MODULES = {
     "p1": "benchmarks.p1_warm_up",
     "p2": "benchmarks.p2_docker",
     "p3": "benchmarks.p3_first_run",
+    "p4": "benchmarks.p4_testing",
     "p5": "benchmarks.p5_catalog",
     "p6": "benchmarks.p6_write",
     "p7": "benchmarks.p7_telemetry",

@@ -169,11 +169,15 @@ def _drop_templates_after_last(stack: TestStack, users: int) -> None:
     """Somebody else's catalog is left as it was found: the last process of the run drops what templates made."""
     from floe_dev.testing.templates import drop_all
 
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    drop_all(stack)
+    # One after another: of two that end at once each would take the other for a user.
+    with (stack.folder / "start.lock").open("w") as ending:
+        fcntl.flock(ending, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_UN)
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        drop_all(stack)
 
 
 def _running(folder: Path) -> dict[str, Any] | None:

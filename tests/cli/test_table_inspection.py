@@ -20,19 +20,20 @@ from floe_dev.catalogs.client import CatalogClient
 from floe_dev.catalogs.inspect import diff, files_of, find_snapshot, open_table, partitions_of
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.connection import CatalogConnection, Credential
-from tests.catalog.server import catalog_server
+from floe_dev.testing import factories
+from floe_dev.testing.lakehouse import Lakehouse
 from tests.cli.helpers import environment
+
+lake = factories.lakehouse(scope="module")
 
 
 @pytest.fixture(scope="module")
-def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogConnection]:
+def connection(lake: Lakehouse) -> CatalogConnection:
     """A catalog with `sales.orders` (partitioned, three snapshots), `sales.empty` and a nested namespace."""
-    with catalog_server(tmp_path_factory.mktemp("catalog")) as server:
-        server.add_catalog("shop")
-        owner = server.add_principal("owner", "shop", "CATALOG_MANAGE_CONTENT")
-        found = server.connection("shop", owner)
-        _fill(RestCatalog("shop", **found.pyiceberg_properties()))
-        yield found
+    catalog = lake.iceberg()
+    catalog.drop_namespace(lake.namespace)
+    _fill(catalog)
+    return lake.connection
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Python assets against a real catalog: each kind of data frame, and each kind of partition."""
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -15,17 +14,16 @@ from floe_dev.model.connection import CatalogConnection
 from floe_dev.model.project import Partitions
 from floe_dev.orchestrators.dagster.partitions import partitions_definition
 from floe_dev.orchestrators.dagster.resources import IcebergIOManager
-from tests.catalog.server import catalog_server
+from floe_dev.testing import factories
+from floe_dev.testing.lakehouse import Lakehouse
+
+lake = factories.lakehouse(scope="module")
 
 
 @pytest.fixture(scope="module")
-def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogConnection]:
-    with catalog_server(tmp_path_factory.mktemp("frames")) as server:
-        server.add_catalog("lake")
-        principal = server.add_principal("writer", "lake", "CATALOG_MANAGE_CONTENT")
-        made = server.connection("lake", principal)
-        load_catalog("frames", **made.pyiceberg_properties()).create_namespace("silver")
-        yield made
+def connection(lake: Lakehouse) -> CatalogConnection:
+    lake.iceberg().create_namespace("silver")
+    return lake.connection
 
 
 @pytest.fixture

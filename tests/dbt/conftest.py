@@ -6,11 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import yaml
@@ -20,7 +19,7 @@ from pyiceberg.table import Table
 
 from floe_dev.dbt.adapter.connections import FloeConnectionManager
 from floe_dev.model.connection import CatalogConnection
-from tests.catalog.server import RunningCatalog, catalog_server
+from floe_dev.testing.lakehouse import Lakehouse
 
 DBT = str(Path(sys.executable).parent / "dbt")
 SCHEMA = "silver"
@@ -109,20 +108,10 @@ class Shop:
         return sorted(self.table(name, schema).scan().to_arrow().to_pylist(), key=lambda row: str(row.get(order)))
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCatalog]:
-    """One catalog server for all tests of a worker."""
-    with catalog_server(tmp_path_factory.mktemp("dbt-catalog")) as running:
-        yield running
-
-
 @pytest.fixture
-def shop(server: RunningCatalog, tmp_path: Path) -> Shop:
+def shop(lakehouse: Lakehouse, tmp_path: Path) -> Shop:
     """An empty dbt project with a catalog and a principal of its own."""
-    name = f"shop_{uuid4().hex[:8]}"
-    server.add_catalog(name)
-    principal = server.add_principal(f"dbt_{name}", name, "CATALOG_MANAGE_CONTENT")
-    connection = server.connection(name, principal)
+    connection = lakehouse.connection
     shop = Shop(
         tmp_path / "a project",
         connection,
