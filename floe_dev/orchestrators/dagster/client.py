@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.runs import AssetStatus
 
-_TIMEOUT_SECONDS = 60.0
+#: A launch stores an event for every asset and partition, which on a busy disk takes its time.
+_TIMEOUT_SECONDS = 180.0
 _POLL_SECONDS = 0.15
 _EVENT_PAGE = 1000
 _FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
