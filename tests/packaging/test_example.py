@@ -69,6 +69,6 @@ def test_a_planted_failure_leaves_a_capsule_that_shows_the_cause(example: tuple[
     assert "no_such_column" in _do(programs / "floe", "open", alone, cwd=tmp_path)
     listed = json.loads(_do(programs / "floe", "traces", "--capsule", alone, "--json", cwd=tmp_path))["traces"]
     assert [trace["state"] for trace in listed] == ["error"]
-    shown = _do(programs / "floe", "traces", "--capsule", alone, listed[0]["trace_id"], cwd=tmp_path)
+    shown = _do(programs / "floe", "traces", "--capsule", alone, listed[0]["trace_id"], "--json", cwd=tmp_path)
     assert "no_such_column" in shown
     assert "model broken" in shown
