@@ -126,14 +126,15 @@ class FloeScreen(Screen[None]):
         stack = state.stack
         word, tone = state_cell(stack.phase)
         text = Text.assemble(("floe ", "bold"), inert(stack.project or "…"), " ", (word, self.tone(tone)))
-        for screen in self.app.screen_stack:
-            if isinstance(screen, FloeScreen) and screen.crumb:
-                text.append(" > ", "dim").append(inert(screen.crumb))
-        if stack.reload_error and len(self.app.screen_stack) > 1:
+        # A dialog over a screen is no place of its own.
+        path = [screen.crumb for screen in self.app.screen_stack if isinstance(screen, FloeScreen) and screen.crumb]
+        for crumb in path:
+            text.append(" > ", "dim").append(inert(crumb))
+        if stack.reload_error and path:
             text.append("  △ the last save does not load", self.tone("warn"))
-        elif stack.error is not None and len(self.app.screen_stack) > 1:
+        elif stack.error is not None and path:
             text.append(f"  ✗ {inert(stack.error.what)}", self.tone("bad"))
-        elif stack.urls.get("dagster") and len(self.app.screen_stack) <= 1 + (len(text.plain) > 60):
+        elif stack.urls.get("dagster") and not path:
             text.append(f"  {stack.stack} · {stack.urls['dagster']}", "dim")
         if self.floe.read_only:
             text.append("  read-only", self.tone("warn"))
