@@ -35,11 +35,15 @@ def load(kind: Kind, name: str, where: Where | None = None) -> Any:
     if found is None:
         known = names(kind)
         near = difflib.get_close_matches(name, known, 1)
+        fix = f"write `{near[0]}`" if near else f"install a package that registers `{name}` in `{GROUP}.{kind}`"
+        if not known:
+            # floe_dev brings some of every kind, so this is an installation older than its source.
+            fix = "install floe_dev again: pip install --force-reinstall --no-deps floe_dev, or make setup in a clone"
         raise FloeError(
             Code.NO_SUCH_PLUGIN,
             f"there is no {singular} `{name}`",
             why=f"installed are: {', '.join(known) or 'none'}",
-            fix=f"write `{near[0]}`" if near else f"install a package that registers `{name}` in `{GROUP}.{kind}`",
+            fix=fix,
             where=where,
         )
     try:
