@@ -43,7 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "ci": Entry(_PROJECT, "ci", "Start the stack in a CI job; run a program with it."),
     "capsule": Entry(_PROJECT, "capsule", "Put all that explains a failure into one file."),
     "reset": Entry(_PROJECT, "reset", "Delete everything floe made for the project."),
-    "images": Entry(_TOOLS, "images", "List, build, save and load the containers' images."),
+    "images": Entry(_TOOLS, "images", "List, pull, build, save and load the containers' images."),
     "doctor": Entry(_TOOLS, "doctor", "Check the machine, the project and the stack."),
     "explain": Entry(_TOOLS, "explain", "Explain an error code."),
     "schema": Entry(_TOOLS, "schema", "Print the JSON Schema of a configuration file."),
