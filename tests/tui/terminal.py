@@ -30,7 +30,8 @@ class Terminal:
     ) -> None:
         """`size` in columns and rows."""
         variables = {key: value for key, value in os.environ.items() if not key.startswith(("FLOE_", "POLARIS_"))}
-        for name in ("NO_COLOR", "COLORTERM", "TMUX"):
+        # With COLUMNS and LINES, which a worker of pytest-xdist has, the kernel's word for the size does not count.
+        for name in ("NO_COLOR", "COLORTERM", "TMUX", "COLUMNS", "LINES"):
             variables.pop(name, None)
         variables |= {"TERM": "xterm-256color", **(environment or {})}
         self.output = b""
