@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from floe_dev.cli.loading import load_command
 from floe_dev.cli.program import cli
-from floe_dev.cli.registry import COMMANDS, load_command
+from floe_dev.cli.registry import COMMANDS
 from floe_dev.errors import Code, ExitCode
 
 REFERENCE = Path(__file__).resolve().parent / "reference"

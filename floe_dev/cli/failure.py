@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from floe_dev.cli.naming import floe_command
-from floe_dev.cli.options import output_of
+from floe_dev.cli.output import output_of
 from floe_dev.errors import ExitCode, FloeError
 
 P = ParamSpec("P")

@@ -9,7 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from floe_dev.cli.output import Output
+from floe_dev.cli.output import output_of
+from floe_dev.cli.projects import choose_project
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,14 +19,6 @@ R = TypeVar("R")
 PROJECT_HELP = (
     "The project's folder (default: from here upwards, else the only one below, else the only running stack)."
 )
-
-
-def output_of(ctx: click.Context) -> Output:
-    """The process's `Output`, also where a command object is called without the group (completion, tests)."""
-    found = ctx.find_object(Output)
-    if found is None:
-        found = ctx.obj = Output()
-    return found
 
 
 def pass_output(function: Callable[..., R]) -> Callable[..., R]:
@@ -58,8 +51,6 @@ def project_option(function: Callable[..., R]) -> Callable[..., R | None]:
 
     @wraps(function)
     def call(*args: Any, project: Path | None, **kwargs: Any) -> R | None:
-        from floe_dev.cli.projects import choose_project
-
         context = click.get_current_context()
         output = output_of(context)
         output.project_option = project or output.project_option

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
+
 from floe_dev.cli.render.style import paint, speaks_unicode, terminal_width, wants_color
 
 #: Version of every JSON document the command line prints (`schemaVersion`); raised when a field changes its meaning.
@@ -82,3 +84,11 @@ def _encodable(text: str, encoding: str | None) -> str:
         # Lone surrogates (undecodable bytes in a path) would still fail.
         return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
     return text.encode(encoding, "replace").decode(encoding)
+
+
+def output_of(ctx: click.Context) -> Output:
+    """The process's `Output`, also where a command object is called without the group (completion, tests)."""
+    found = ctx.find_object(Output)
+    if found is None:
+        found = ctx.obj = Output()
+    return found

@@ -14,8 +14,9 @@ from typing import Any
 import click
 
 from floe_dev.cli.command_span import command_span
+from floe_dev.cli.loading import FloeContext, load_command
 from floe_dev.cli.output import Output
-from floe_dev.cli.registry import COMMANDS, FloeContext, load_command
+from floe_dev.cli.registry import COMMANDS
 from floe_dev.errors import ExitCode, FloeError
 
 

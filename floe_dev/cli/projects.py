@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from floe_dev.cli.naming import floe_command
-from floe_dev.cli.options import output_of
+from floe_dev.cli.output import output_of
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import DBT_FILE, FLOE_FILE, is_project, nearest_project
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import click
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -50,31 +48,3 @@ COMMANDS: dict[str, Entry] = {
     "completion": Entry(_TOOLS, "completion", "Print the shell's completion script."),
     "version": Entry(_TOOLS, "version", "Show the versions of floe and its parts."),
 }
-
-
-class LocalFormatter(click.HelpFormatter):
-    """Help texts name floe as it must be typed here, like every other printed command."""
-
-    def getvalue(self) -> str:
-        """The whole text."""
-        from floe_dev.cli.naming import localize
-
-        return localize(super().getvalue())
-
-
-class FloeContext(click.Context):
-    """click's context with help that can be pasted."""
-
-    formatter_class = LocalFormatter
-
-
-def load_command(name: str) -> click.Command:
-    """Import and return the command `name`; its module holds it as `command`."""
-    from importlib import import_module
-
-    command = import_module(f"floe_dev.cli.commands.{COMMANDS[name].module}").command
-    assert isinstance(command, click.Command)
-    command.name = name
-    for each in (command, *getattr(command, "commands", {}).values()):
-        each.context_class = FloeContext
-    return command

@@ -13,9 +13,10 @@ from pathlib import Path
 import click
 import pytest
 
+from floe_dev.cli.loading import load_command
 from floe_dev.cli.main import main
 from floe_dev.cli.program import cli
-from floe_dev.cli.registry import COMMANDS, load_command
+from floe_dev.cli.registry import COMMANDS
 from floe_dev.errors import Code, ExitCode
 from tests.cli.helpers import FLOE, cheapest, environment, floe
 from tests.cli.tiny import make_tiny

@@ -162,17 +162,3 @@ def _run(actions: list[Callable[[], None]]) -> None:
         except OSError as error:
             # The transaction has happened, or has not; a file left over does not change what the client is told.
             log.warning("left behind: %s", error)
-
-
-def open_database(where: str) -> Database:
-    """The database at `postgresql://…` or in the SQLite file of that path, made if it is missing.
-
-    Raises DatabaseError, OSError.
-    """
-    if where.startswith("postgresql://"):
-        from floe_dev.catalogs.rest.postgresql import PostgresqlDatabase
-
-        return PostgresqlDatabase(where)
-    from floe_dev.catalogs.rest.sqlite import SqliteDatabase
-
-    return SqliteDatabase(where)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from floe_dev.catalogs.rest import commits, namespaces, oauth, tables, views
 from floe_dev.catalogs.rest.config import get_config
 from floe_dev.catalogs.rest.http import Call, Reply
-from floe_dev.catalogs.rest.management import catalogs, grants, principals, roles
+from floe_dev.catalogs.rest.management import assignments, catalogs, grants, principals, roles
 from floe_dev.catalogs.rest.server import Server
 
 Handler = Callable[[Server, Call], Reply]
@@ -91,24 +91,24 @@ POLARIS: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", _P, principals.delete_principal),
     ("POST", _P + "/rotate", principals.rotate),
     ("POST", _P + "/reset", principals.reset),
-    ("GET", _P + "/principal-roles", principals.list_assigned),
-    ("PUT", _P + "/principal-roles", principals.assign),
-    ("DELETE", _P + "/principal-roles/{role}", principals.unassign),
+    ("GET", _P + "/principal-roles", assignments.list_assigned),
+    ("PUT", _P + "/principal-roles", assignments.assign),
+    ("DELETE", _P + "/principal-roles/{role}", assignments.unassign),
     ("GET", "/principal-roles", roles.list_principal_roles),
     ("POST", "/principal-roles", roles.create_principal_role),
     ("GET", _R, roles.get_principal_role),
     ("PUT", _R, roles.update_principal_role),
     ("DELETE", _R, roles.delete_principal_role),
-    ("GET", _R + "/principals", roles.list_holders),
-    ("GET", _R + "/catalog-roles/{catalog}", roles.list_carried),
-    ("PUT", _R + "/catalog-roles/{catalog}", roles.assign_catalog_role),
-    ("DELETE", _R + "/catalog-roles/{catalog}/{catalog_role}", roles.unassign_catalog_role),
+    ("GET", _R + "/principals", assignments.list_holders),
+    ("GET", _R + "/catalog-roles/{catalog}", assignments.list_carried),
+    ("PUT", _R + "/catalog-roles/{catalog}", assignments.assign_catalog_role),
+    ("DELETE", _R + "/catalog-roles/{catalog}/{catalog_role}", assignments.unassign_catalog_role),
     ("GET", _C + "/catalog-roles", roles.list_catalog_roles),
     ("POST", _C + "/catalog-roles", roles.create_catalog_role),
     ("GET", _CR, roles.get_catalog_role),
     ("PUT", _CR, roles.update_catalog_role),
     ("DELETE", _CR, roles.delete_catalog_role),
-    ("GET", _CR + "/principal-roles", roles.list_carriers),
+    ("GET", _CR + "/principal-roles", assignments.list_carriers),
     ("GET", _CR + "/grants", grants.list_grants),
     ("PUT", _CR + "/grants", grants.add_grant),
     ("POST", _CR + "/grants", grants.revoke_grant),

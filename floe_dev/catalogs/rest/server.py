@@ -12,7 +12,8 @@ from typing import Any
 from floe_dev.catalogs.rest import names
 from floe_dev.catalogs.rest.access import Access, Principal, access_to, principal_of
 from floe_dev.catalogs.rest.counters import Counters
-from floe_dev.catalogs.rest.database import Transaction, open_database
+from floe_dev.catalogs.rest.database import Transaction
+from floe_dev.catalogs.rest.databases import open_database
 from floe_dev.catalogs.rest.errors import no_namespace, unauthorized
 from floe_dev.catalogs.rest.folders import Folders
 from floe_dev.catalogs.rest.http import Call

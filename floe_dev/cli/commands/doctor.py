@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from floe_dev.cli.doctor import FAIL, SKIPPED, WARNING, Check, guarded
-from floe_dev.cli.options import json_option, output_of, pass_output
-from floe_dev.cli.output import Output
+from floe_dev.cli.options import json_option, pass_output
+from floe_dev.cli.output import Output, output_of
 from floe_dev.errors import Code, ExitCode, FloeError
 
 

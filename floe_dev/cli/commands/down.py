@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from floe_dev.cli.options import json_option, output_of, pass_output
-from floe_dev.cli.output import Output
+from floe_dev.cli.options import json_option, pass_output
+from floe_dev.cli.output import Output, output_of
 from floe_dev.cli.render.progress import CHOICES, Choice, make_progress
 from floe_dev.cli.render.style import state_text
 

@@ -1,4 +1,4 @@
-"""Principals and their credentials, principal roles, and who holds which."""
+"""Principals and their credentials."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from floe_dev.catalogs.rest import names
 from floe_dev.catalogs.rest.access import ROOT, refused
 from floe_dev.catalogs.rest.database import Row, Transaction
-from floe_dev.catalogs.rest.errors import bad_request, not_found
-from floe_dev.catalogs.rest.http import CREATED, NO_CONTENT, Call, Reply
+from floe_dev.catalogs.rest.errors import bad_request
+from floe_dev.catalogs.rest.http import NO_CONTENT, Call, Reply
 from floe_dev.catalogs.rest.management import entities
 from floe_dev.catalogs.rest.namespaces import string_map
 from floe_dev.catalogs.rest.server import Server, now_ms
@@ -29,7 +29,8 @@ def show(row: Row) -> dict[str, Any]:
     }
 
 
-def _get(tx: Transaction, name: str) -> Row:
+def get_row(tx: Transaction, name: str) -> Row:
+    """The row of a principal; 404."""
     row = tx.one(f"SELECT {COLUMNS} FROM floe_principals WHERE name = ?", name)  # noqa: S608
     if row is None:
         raise entities.missing("PRINCIPAL", name)
@@ -46,7 +47,7 @@ def list_principals(server: Server, call: Call) -> Reply:
 def get_principal(server: Server, call: Call) -> Reply:
     """GET /principals/{principal}."""
     with entities.admin_reading(server, call, "GET_PRINCIPAL") as tx:
-        return Reply.json(show(_get(tx, call.path["principal"])))
+        return Reply.json(show(get_row(tx, call.path["principal"])))
 
 
 def create_principal(server: Server, call: Call) -> Reply:
@@ -63,7 +64,7 @@ def create_principal(server: Server, call: Call) -> Reply:
             raise entities.taken("Principal", name)
         secret = new_secret()
         insert(tx, name, client_id, secret, properties)
-        row = _get(tx, name)
+        row = get_row(tx, name)
     return Reply.json(_with_credentials(row, secret), 201)
 
 
@@ -92,14 +93,14 @@ def update_principal(server: Server, call: Call) -> Reply:
     body = call.json()
     name = call.path["principal"]
     with entities.admin_writing(server, call, "UPDATE_PRINCIPAL") as tx:
-        entities.demand_version(body, _get(tx, name)[-1], f"principal {name}")
+        entities.demand_version(body, get_row(tx, name)[-1], f"principal {name}")
         tx.run(
             "UPDATE floe_principals SET properties = ?, updated = ?, version = version + 1 WHERE name = ?",
             entities.dump(string_map(body.get("properties"), "properties")),
             now_ms(),
             name,
         )
-        row = _get(tx, name)
+        row = get_row(tx, name)
     return Reply.json(show(row))
 
 
@@ -107,7 +108,7 @@ def delete_principal(server: Server, call: Call) -> Reply:
     """DELETE /principals/{principal}; its tokens are worthless from now on."""
     name = call.path["principal"]
     with entities.admin_writing(server, call, "DELETE_PRINCIPAL") as tx:
-        _get(tx, name)
+        get_row(tx, name)
         if name == ROOT:
             raise bad_request("The root principal cannot be deleted")
         tx.run("DELETE FROM floe_principals WHERE name = ?", name)
@@ -120,7 +121,7 @@ def rotate(server: Server, call: Call) -> Reply:
     with server.database.write() as tx:
         principal = server.principal(tx, call)
         if principal.name != name:
-            _get(tx, name)
+            get_row(tx, name)
             raise refused(principal, "ROTATE_CREDENTIALS")
         row, secret = _renew(tx, name, None, new_secret())
     return Reply.json(_with_credentials(row, secret))
@@ -131,7 +132,7 @@ def reset(server: Server, call: Call) -> Reply:
     body = call.json() if call.body.strip() else {}
     name = call.path["principal"]
     with entities.admin_writing(server, call, "RESET_CREDENTIALS") as tx:
-        _get(tx, name)
+        get_row(tx, name)
         client_id, secret = body.get("clientId"), body.get("clientSecret")
         if client_id is not None:
             names.check_name(client_id, "clientId")
@@ -152,53 +153,4 @@ def _renew(tx: Transaction, name: str, client_id: str | None, secret: str) -> tu
         now_ms(),
         name,
     )
-    return _get(tx, name), secret
-
-
-def list_assigned(server: Server, call: Call) -> Reply:
-    """GET /principals/{principal}/principal-roles."""
-    from floe_dev.catalogs.rest.management.roles import show_principal_role
-
-    with entities.admin_reading(server, call, "LIST_PRINCIPAL_ROLES_ASSIGNED") as tx:
-        _get(tx, call.path["principal"])
-        rows = tx.all(
-            "SELECT r.name, r.properties, r.created, r.updated, r.version FROM floe_principal_roles r "
-            "JOIN floe_principal_assignments a ON a.principal_role = r.name "
-            "JOIN floe_principals p ON p.id = a.principal_id WHERE p.name = ? ORDER BY r.name",
-            call.path["principal"],
-        )
-    return Reply.json({"roles": [show_principal_role(row) for row in rows]})
-
-
-def assign(server: Server, call: Call) -> Reply:
-    """PUT /principals/{principal}/principal-roles."""
-    body = call.json()
-    name = call.path["principal"]
-    with entities.admin_writing(server, call, "ASSIGN_PRINCIPAL_ROLE") as tx:
-        _get(tx, name)
-        role, _ = entities.named(entities.part(body, "principalRole"), "principal role")
-        if not tx.one("SELECT 1 FROM floe_principal_roles WHERE name = ?", role):
-            raise not_found(f"Entity {role} not found when trying to assign {role} to {name}")
-        tx.run(
-            "INSERT INTO floe_principal_assignments SELECT id, ? FROM floe_principals WHERE name = ? "
-            "ON CONFLICT DO NOTHING",
-            role,
-            name,
-        )
-    return CREATED
-
-
-def unassign(server: Server, call: Call) -> Reply:
-    """DELETE /principals/{principal}/principal-roles/{role}."""
-    name, role = call.path["principal"], call.path["role"]
-    with entities.admin_writing(server, call, "REVOKE_PRINCIPAL_ROLE") as tx:
-        _get(tx, name)
-        gone = tx.run(
-            "DELETE FROM floe_principal_assignments WHERE principal_role = ? "
-            "AND principal_id = (SELECT id FROM floe_principals WHERE name = ?)",
-            role,
-            name,
-        )
-        if not gone:
-            raise not_found(f"Principal {name} does not hold the role {role}")
-    return NO_CONTENT
+    return get_row(tx, name), secret

@@ -1,4 +1,4 @@
-"""Principal roles, catalog roles, and which principal role carries which catalog role."""
+"""Principal roles and catalog roles."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 from floe_dev.catalogs.rest.access import CATALOG_ADMIN, SERVICE_ADMIN
 from floe_dev.catalogs.rest.database import Row, Transaction
 from floe_dev.catalogs.rest.errors import bad_request, not_found
-from floe_dev.catalogs.rest.http import CREATED, NO_CONTENT, Call, Reply
+from floe_dev.catalogs.rest.http import NO_CONTENT, Call, Reply
 from floe_dev.catalogs.rest.management import entities
-from floe_dev.catalogs.rest.management.principals import show as show_principal
 from floe_dev.catalogs.rest.namespaces import string_map
 from floe_dev.catalogs.rest.server import Server, now_ms
 
@@ -103,18 +102,6 @@ def delete_principal_role(server: Server, call: Call) -> Reply:
     return NO_CONTENT
 
 
-def list_holders(server: Server, call: Call) -> Reply:
-    """GET /principal-roles/{role}/principals."""
-    with entities.admin_reading(server, call, "LIST_ASSIGNEE_PRINCIPALS_FOR_PRINCIPAL_ROLE") as tx:
-        get_principal_role_row(tx, call.path["role"])
-        rows = tx.all(
-            "SELECT p.name, p.client_id, p.properties, p.created, p.updated, p.version FROM floe_principals p "
-            "JOIN floe_principal_assignments a ON a.principal_id = p.id WHERE a.principal_role = ? ORDER BY p.name",
-            call.path["role"],
-        )
-    return Reply.json({"principals": [show_principal(row) for row in rows]})
-
-
 def list_catalog_roles(server: Server, call: Call) -> Reply:
     """GET /catalogs/{catalog}/catalog-roles."""
     catalog = call.path["catalog"]
@@ -178,64 +165,4 @@ def delete_catalog_role(server: Server, call: Call) -> Reply:
         if name == CATALOG_ADMIN:
             raise bad_request(f"{CATALOG_ADMIN} cannot be deleted")
         tx.run("DELETE FROM floe_catalog_roles WHERE catalog_name = ? AND name = ?", catalog, name)
-    return NO_CONTENT
-
-
-def list_carriers(server: Server, call: Call) -> Reply:
-    """GET /catalogs/{catalog}/catalog-roles/{role}/principal-roles."""
-    catalog, name = call.path["catalog"], call.path["role"]
-    with server.database.read() as tx:
-        operation = "LIST_ASSIGNEE_PRINCIPAL_ROLES_FOR_CATALOG_ROLE"
-        entities.demand_catalog_access(server, call, tx, catalog, operation)
-        get_catalog_role_row(tx, catalog, name)
-        rows = tx.all(
-            "SELECT r.name, r.properties, r.created, r.updated, r.version FROM floe_principal_roles r "
-            "JOIN floe_role_assignments a ON a.principal_role = r.name "
-            "WHERE a.catalog_name = ? AND a.catalog_role = ? ORDER BY r.name",
-            catalog,
-            name,
-        )
-    return Reply.json({"roles": [show_principal_role(row) for row in rows]})
-
-
-def list_carried(server: Server, call: Call) -> Reply:
-    """GET /principal-roles/{role}/catalog-roles/{catalog}."""
-    catalog, name = call.path["catalog"], call.path["role"]
-    with server.database.read() as tx:
-        entities.demand_catalog_access(server, call, tx, catalog, "LIST_CATALOG_ROLES_FOR_PRINCIPAL_ROLE")
-        get_principal_role_row(tx, name)
-        demand_catalog(tx, catalog)
-        rows = tx.all(
-            "SELECT r.name, r.properties, r.created, r.updated, r.version FROM floe_catalog_roles r "
-            "JOIN floe_role_assignments a ON a.catalog_name = r.catalog_name AND a.catalog_role = r.name "
-            "WHERE a.catalog_name = ? AND a.principal_role = ? ORDER BY r.name",
-            catalog,
-            name,
-        )
-    return Reply.json({"roles": [show_catalog_role(row) for row in rows]})
-
-
-def assign_catalog_role(server: Server, call: Call) -> Reply:
-    """PUT /principal-roles/{role}/catalog-roles/{catalog}."""
-    body = call.json()
-    catalog, name = call.path["catalog"], call.path["role"]
-    with server.database.write() as tx:
-        entities.demand_catalog_access(server, call, tx, catalog, "ASSIGN_CATALOG_ROLE_TO_PRINCIPAL_ROLE")
-        get_principal_role_row(tx, name)
-        role, _ = entities.named(entities.part(body, "catalogRole"), "catalog role")
-        get_catalog_role_row(tx, catalog, role)
-        tx.run("INSERT INTO floe_role_assignments VALUES (?, ?, ?) ON CONFLICT DO NOTHING", name, catalog, role)
-    return CREATED
-
-
-def unassign_catalog_role(server: Server, call: Call) -> Reply:
-    """DELETE /principal-roles/{role}/catalog-roles/{catalog}/{catalog_role}."""
-    catalog, name, role = call.path["catalog"], call.path["role"], call.path["catalog_role"]
-    with server.database.write() as tx:
-        entities.demand_catalog_access(server, call, tx, catalog, "REVOKE_CATALOG_ROLE_FROM_PRINCIPAL_ROLE")
-        get_principal_role_row(tx, name)
-        get_catalog_role_row(tx, catalog, role)
-        where = "WHERE principal_role = ? AND catalog_name = ? AND catalog_role = ?"
-        if not tx.run(f"DELETE FROM floe_role_assignments {where}", name, catalog, role):  # noqa: S608
-            raise not_found(f"Principal role {name} does not carry {role} of {catalog}")
     return NO_CONTENT
