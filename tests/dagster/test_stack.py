@@ -19,6 +19,7 @@ from floe_dev.config.connection import connection_from_platform
 from floe_dev.config.credentials import load_secrets
 from floe_dev.config.project import load_project
 from floe_dev.drivers import forkserver
+from floe_dev.model.layout import Layout
 from floe_dev.orchestrators.dagster.launcher import PID_TAG
 from floe_dev.orchestrators.dagster.watch import report_file
 from tests.dagster.conftest import TABLES, VIEWS, Stack, keys, wait_until
@@ -35,6 +36,13 @@ def test_every_table_is_an_asset_and_was_made(stack: Stack) -> None:
     assert assets["silver/orders"].tags["classification"] == "internal"
     assert set(assets["silver/orders"].kinds) == {"dbt", "duckdb", "iceberg"}
     assert "bronze/raw_orders" in assets["silver/stg_orders"].depends_on
+
+
+@pytest.mark.skipif(
+    not forkserver.supported(), reason="without a fork server Dagster opens its files as it always does"
+)
+def test_events_do_not_wait_for_the_disk(stack: Stack) -> None:
+    assert list(Layout(stack.root).dagster_home.rglob("index.db-wal"))
 
 
 def test_rows_agree_between_engines(stack: Stack) -> None:

@@ -2,4 +2,10 @@
 
 #: What the fork server imports, in order: first what all share, then what the web server waits for, then the rest.
 #: The storages bring SQLAlchemy with them, which every one of the processes needs: imported here its memory is shared.
-PRELOAD = ("dagster", "dagster._cli.api", "dagster._core.storage.runs", "dagster_dbt")
+PRELOAD = (
+    "dagster",
+    "dagster._cli.api",
+    "dagster._core.storage.runs",
+    "floe_dev.orchestrators.dagster.sqlite",
+    "dagster_dbt",
+)

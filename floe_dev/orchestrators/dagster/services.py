@@ -68,7 +68,7 @@ def dagster_services(
             depends_on=home_depends_on,
             probe=Probe(path="/server_info", expect="dagster_webserver_version"),
             stop_grace_seconds=1.5,
-            fork_after="dagster._core.storage.runs",
+            fork_after="floe_dev.orchestrators.dagster.sqlite",
         ),
         Service(
             name=DAEMON,
