@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from floe_dev.testing.admin import CATALOG
+from floe_dev.testing.admin import CATALOG, Ask
 from floe_dev.testing.copies import create_change, restore_change
 
 if TYPE_CHECKING:
@@ -26,24 +26,25 @@ class Checkpoint:
 
 def take(lakehouse: Lakehouse) -> Checkpoint:
     """The state now."""
-    namespaces = tuple(lakehouse.namespaces())
-    tables = {
-        (namespace, name): lakehouse.load(namespace, name)
-        for namespace in namespaces
-        for name in lakehouse.names(namespace)
-    }
+    holdings = lakehouse.holdings()
+    names = [(holding.namespace, name) for holding in holdings for name in holding.tables]
+    namespaces = tuple(holding.namespace for holding in holdings)
+    tables = dict(zip(names, lakehouse.load(names), strict=True))
     return Checkpoint(namespaces, tables)
 
 
 def restore(lakehouse: Lakehouse, then: Checkpoint) -> None:
     """Back to `then`. Views stay as they are; files that were purged since do not come back."""
-    now, send = take(lakehouse), lakehouse.stack.admin.send
-    for namespace, name in now.tables:
-        if not _same(now.tables[namespace, name], then.tables.get((namespace, name))):
-            # Made since, or made anew under the old name; its files go with the lakehouse.
-            send("DELETE", f"{lakehouse.path(namespace)}/tables/{quote(name, safe='')}", accept=(404,))
-    for namespace in sorted(set(then.namespaces) - set(now.namespaces), key=len):
-        send("POST", f"{CATALOG}/{lakehouse.catalog}/namespaces", {"namespace": list(namespace)}, accept=(409,))
+    now = take(lakehouse)
+    asks = [
+        # Made since, or made anew under the old name; its files go with the lakehouse.
+        Ask("DELETE", f"{lakehouse.path(namespace)}/tables/{quote(name, safe='')}", accept=(404,))
+        for namespace, name in now.tables
+        if not _same(now.tables[namespace, name], then.tables.get((namespace, name)))
+    ]
+    space = f"{CATALOG}/{lakehouse.catalog}/namespaces"
+    missing = sorted(set(then.namespaces) - set(now.namespaces), key=len)
+    asks += [Ask("POST", space, {"namespace": namespace}, (409,)) for namespace in missing]
     changes = []
     for (namespace, name), metadata in then.tables.items():
         current = now.tables.get((namespace, name))
@@ -53,7 +54,8 @@ def restore(lakehouse: Lakehouse, then: Checkpoint) -> None:
         else:
             changes.append(create_change(metadata, namespace, name, metadata["location"], keep_uuid=True))
     if changes:
-        send("POST", f"{CATALOG}/{lakehouse.catalog}/transactions/commit", {"table-changes": changes})
+        asks.append(Ask("POST", f"{CATALOG}/{lakehouse.catalog}/transactions/commit", {"table-changes": changes}))
+    lakehouse.stack.admin.together(asks)
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:

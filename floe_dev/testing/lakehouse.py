@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import quote
 
-from floe_dev.testing.admin import CATALOG
+from floe_dev.testing.admin import CATALOG, Ask
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,6 +27,16 @@ Isolation = Literal["catalog", "namespace", "stack"]
 #: The namespace a test's tables are in unless it says otherwise (isolation by catalog).
 NAMESPACE = "test"
 _SEPARATOR = "\x1f"
+#: What is asked for may be gone: a test may drop what is its own.
+_GONE = (404,)
+
+
+class Holding(NamedTuple):
+    """One namespace and the names of what is in it."""
+
+    namespace: tuple[str, ...]
+    tables: tuple[str, ...]
+    views: tuple[str, ...]
 
 
 @dataclass
@@ -144,28 +154,44 @@ class Lakehouse:
             lines.append(f"it runs until: kill {self.stack.pid} && rm -r {self.stack.folder}")
         return "\n".join(lines)
 
-    def namespaces(self, parent: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-        """All namespaces of this lakehouse below `parent`, deepest first."""
-        if self.isolation == "namespace" and not parent:
-            own = (self.namespace,)
-            return [*self.namespaces(own), own]
-        found: list[tuple[str, ...]] = []
-        query = f"?parent={quote(_SEPARATOR.join(parent), safe='')}" if parent else ""
-        path = f"{CATALOG}/{self.catalog}/namespaces{query}"
-        for name in self.stack.admin.send("GET", path, accept=(404,)).get("namespaces") or ():
-            found += [*self.namespaces(tuple(name)), tuple(name)]
-        return found
+    def holdings(self) -> list[Holding]:
+        """What every namespace of this lakehouse holds, deepest first; views only where they are, not what they say."""
+        send, found = self.stack.admin.together, []
+        # With the first look all namespaces of a catalog of one's own; nearly every test has one, so nothing follows.
+        first = (
+            [] if self.isolation == "namespace" else [Ask("GET", f"{CATALOG}/{self.catalog}/namespaces", None, _GONE)]
+        )
+        level = [(self.namespace,)]
+        while level:
+            answers = send([*first, *(look for space in level for look in self._looks(space))])
+            beside = [tuple(name) for answer in answers[: len(first)] for name in answer.get("namespaces") or ()]
+            following = [space for space in beside if space not in level]
+            for number, space in enumerate(level):
+                below, tables, views = answers[len(first) + 3 * number :][:3]
+                if "namespaces" in below:
+                    found.append(Holding(space, _names(tables), _names(views)))
+                    following += [tuple(name) for name in below["namespaces"]]
+            level, first = following, []
+        return sorted(found, key=lambda holding: len(holding.namespace), reverse=True)
 
-    def names(self, namespace: tuple[str, ...], kind: Literal["tables", "views"] = "tables") -> list[str]:
-        """Names of the tables or views in a namespace; none where it is not there."""
-        answer = self.stack.admin.send("GET", f"{self.path(namespace)}/{kind}", accept=(404,))
-        return [str(item["name"]) for item in answer.get("identifiers") or ()]
+    def _looks(self, space: tuple[str, ...]) -> list[Ask]:
+        """Requests for the namespaces below, the tables and the views of a namespace that may be gone."""
+        parent = quote(_SEPARATOR.join(space), safe="")
+        return [
+            Ask("GET", f"{CATALOG}/{self.catalog}/namespaces?parent={parent}", None, _GONE),
+            Ask("GET", f"{self.path(space)}/tables", None, _GONE),
+            Ask("GET", f"{self.path(space)}/views", None, _GONE),
+        ]
 
-    def load(self, namespace: tuple[str, ...], name: str) -> Mapping[str, Any]:
-        """A table's metadata as the catalog tells it; raises FloeError 3002 where there is none."""
-        path = f"{self.path(namespace)}/tables/{quote(name, safe='')}"
-        return dict(self.stack.admin.send("GET", path)["metadata"])
+    def load(self, tables: Iterable[tuple[tuple[str, ...], str]]) -> list[Mapping[str, Any]]:
+        """Tables' metadata as the catalog tells it, by namespace and name; raises FloeError 3002 where one is not."""
+        asks = [Ask("GET", f"{self.path(namespace)}/tables/{quote(name, safe='')}") for namespace, name in tables]
+        return [answer["metadata"] for answer in self.stack.admin.together(asks)]
 
     def path(self, namespace: tuple[str, ...]) -> str:
         """Where the server has a namespace."""
         return f"{CATALOG}/{self.catalog}/namespaces/{quote(_SEPARATOR.join(namespace), safe='')}"
+
+
+def _names(listed: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(item["name"]) for item in listed.get("identifiers") or ())

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from floe_dev.testing.admin import CATALOG
+from floe_dev.testing.admin import CATALOG, Ask
 from floe_dev.testing.copies import create_change
 
 if TYPE_CHECKING:
@@ -35,17 +35,19 @@ class Template:
 
     def copy_into(self, lakehouse: Lakehouse) -> None:
         """Enter the tables into an empty lakehouse, in one commit; raises FloeError 3002."""
-        send, changes = lakehouse.stack.admin.send, []
+        changes = []
         spaces = {space[:end] for space, _, _ in self.tables for end in range(1, len(space) + 1)}
-        for namespace in sorted(spaces):
-            own = _inside(lakehouse, namespace)
-            send("POST", f"{CATALOG}/{lakehouse.catalog}/namespaces", {"namespace": list(own)}, accept=(409,))
+        asks = [
+            Ask("POST", f"{CATALOG}/{lakehouse.catalog}/namespaces", {"namespace": _inside(lakehouse, space)}, (409,))
+            for space in sorted(spaces)
+        ]
         for namespace, name, metadata in self.tables:
             own = _inside(lakehouse, namespace)
             location = "/".join((lakehouse.base.rstrip("/"), *own, name))
             changes.append(create_change(metadata, own, name, location))
         if changes:
-            send("POST", f"{CATALOG}/{lakehouse.catalog}/transactions/commit", {"table-changes": changes})
+            asks.append(Ask("POST", f"{CATALOG}/{lakehouse.catalog}/transactions/commit", {"table-changes": changes}))
+        lakehouse.stack.admin.together(asks)
 
 
 def _inside(lakehouse: Lakehouse, namespace: tuple[str, ...]) -> tuple[str, ...]:
@@ -95,10 +97,10 @@ def _build(stack: TestStack, name: str, build: Callable[[Lakehouse], object]) ->
     lakehouse = create_lakehouse(stack, f"template_{name}", "catalog")
     try:
         build(lakehouse)
+        found = [(holding.namespace, table) for holding in lakehouse.holdings() for table in holding.tables]
         tables = tuple(
-            (() if namespace == (lakehouse.namespace,) else namespace, table, lakehouse.load(namespace, table))
-            for namespace in lakehouse.namespaces()
-            for table in lakehouse.names(namespace)
+            (() if namespace == (lakehouse.namespace,) else namespace, table, metadata)
+            for (namespace, table), metadata in zip(found, lakehouse.load(found), strict=True)
         )
     except BaseException:
         lakehouse.drop()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from floe_dev.catalogs.rest import commits, namespaces, oauth, tables, views
 from floe_dev.catalogs.rest.config import get_config
 from floe_dev.catalogs.rest.http import Call, Reply
-from floe_dev.catalogs.rest.management import assignments, catalogs, grants, principals, roles
+from floe_dev.catalogs.rest.management import assignments, batch, catalogs, grants, principals, roles
 from floe_dev.catalogs.rest.server import Server
 
 Handler = Callable[[Server, Call], Reply]
@@ -144,6 +144,8 @@ def endpoints() -> list[Endpoint]:
         )
         for method, path, handler in ICEBERG
     ]
+    polaris = [Endpoint(method, MANAGEMENT + path, handler) for method, path, handler in POLARIS]
+    together = batch.answering((each.method, each.path, each.handler) for each in (*iceberg, *polaris))
     return [
         Endpoint("GET", "/q/health/live", _live, public=True),
         Endpoint("GET", "/q/health/ready", _ready, public=True),
@@ -151,5 +153,6 @@ def endpoints() -> list[Endpoint]:
         Endpoint("POST", API + "/v1/oauth/tokens", oauth.token, public=True),
         Endpoint("GET", API + "/v1/config", _config),
         *iceberg,
-        *(Endpoint(method, MANAGEMENT + path, handler) for method, path, handler in POLARIS),
+        *polaris,
+        Endpoint("POST", MANAGEMENT + "/batch", together),
     ]
