@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.catalog.conftest import SCHEMA, Reply, Space
+from tests.catalog.conftest import SCHEMA, Space
+from tests.catalog.server import Reply
 
 MANAGEMENT = "/api/management/v1"
 

@@ -1,4 +1,4 @@
-"""A platform that is not this machine's own: another embedded catalog plays it."""
+"""A platform that is not this machine's own: a lakehouse of the test's own plays it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ from pathlib import Path
 import pytest
 
 from floe_dev.catalogs.client import CatalogClient
-from floe_dev.catalogs.provision import provision
-from floe_dev.config.credentials import SERVICE_PRINCIPAL, load_or_create_secrets
 from floe_dev.model.connection import CatalogConnection
-from floe_dev.model.layout import Layout
 from floe_dev.orchestrators.dagster.client import DagsterClient
-from tests.catalog.server import catalog_server
+from floe_dev.testing.lakehouse import Lakehouse
 from tests.cli.tiny import DEFINITIONS, FLOE_YAML, PLATFORM_YAML, make_tiny
 from tests.drivers.helpers import free_port
 
@@ -71,22 +68,19 @@ class Remote:
 
 
 @pytest.fixture
-def remote(tmp_path: Path) -> Iterator[Remote]:
+def remote(tmp_path: Path, lakehouse: Lakehouse) -> Iterator[Remote]:
     root = make_tiny(tmp_path / "project")
     (root / "floe.yaml").write_text(FLOE_YAML + AUTOMATED)
     (root / "definitions.py").write_text(DEFINITIONS.partition("defs =")[0] + BUILT)
-    with catalog_server(tmp_path / "remote") as server:
-        admin = CatalogConnection(uri=f"{server.url}/api/catalog", warehouse="tiny_catalog", credential=server.root)
-        elsewhere = Layout(tmp_path / "theirs")
-        elsewhere.state_dir.mkdir(parents=True)
-        provision(admin, location=server.location(admin.warehouse), namespaces=("bronze", "silver"), layout=elsewhere)
-        credential = load_or_create_secrets(elsewhere).principals[SERVICE_PRINCIPAL]
-        folder = root / "platform" / "production"
-        folder.mkdir(parents=True)
-        (folder / "platform.yaml").write_text(PLATFORM_YAML.replace("http://127.0.0.1:8181/api/catalog", admin.uri))
-        made = Remote(root, admin.model_copy(update={"credential": credential}))
-        yield made
-        made.floe("down")
+    for namespace in ("bronze", "silver"):
+        lakehouse.iceberg().create_namespace(namespace)
+    folder = root / "platform" / "production"
+    folder.mkdir(parents=True)
+    theirs = PLATFORM_YAML.replace("http://127.0.0.1:8181/api/catalog", lakehouse.url)
+    (folder / "platform.yaml").write_text(theirs.replace("tiny_catalog", lakehouse.catalog))
+    made = Remote(root, lakehouse.connection)
+    yield made
+    made.floe("down")
 
 
 AUTOMATIONS = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from floe_dev.errors import Code, FloeError
 from floe_dev.model.connection import CatalogConnection
 from floe_dev.model.platform import CatalogCredentials, CatalogSpec, SecretRef
 from floe_dev.testing.contracts import CatalogContract
-from tests.catalog.server import catalog_server
+from floe_dev.testing.lakehouse import Lakehouse
 from tests.cli.tiny import FLOE_YAML, PLATFORM_YAML
 
 OAUTH = CatalogCredentials(client_id=SecretRef(secret_ref="id"), client_secret=SecretRef(secret_ref="secret"))
@@ -35,14 +34,11 @@ class TestPolaris(CatalogContract):
         return CatalogSpec(type=catalog.type, uri="http://127.0.0.1:1/api", warehouse="lake", credentials=OAUTH)
 
     @pytest.fixture
-    def live(self, catalog: Catalog, spec: CatalogSpec, tmp_path: Path) -> Iterator[CatalogConnection]:
-        with catalog_server(tmp_path) as server:
-            server.add_catalog("lake")
-            principal = server.add_principal("writer", "lake", "CATALOG_MANAGE_CONTENT")
-            values = {"id": principal.client_id, "secret": principal.client_secret}
-            yield catalog.connection(
-                spec, f"{server.url}/api/catalog", lambda _key, ref: SecretStr(values[ref.secret_ref])
-            )
+    def live(self, catalog: Catalog, spec: CatalogSpec, lakehouse: Lakehouse) -> CatalogConnection:
+        credential = lakehouse.connection.credential
+        values = {"id": SecretStr(credential.client_id), "secret": credential.client_secret}
+        here = spec.model_copy(update={"warehouse": lakehouse.catalog})
+        return catalog.connection(here, lakehouse.url, lambda _key, ref: values[ref.secret_ref])
 
 
 class TestRest(TestPolaris):
