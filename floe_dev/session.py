@@ -72,9 +72,13 @@ class Session:
         self._ours = False
 
     def __enter__(self) -> Self:
-        """Start the stack, unless it runs; raises what `up` raises."""
+        """Start the stack, unless it runs; raises what `up` raises, and leaves nothing of it running then."""
         self._ours = self.status() is None
-        self.up(self._options)
+        try:
+            self.up(self._options)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -20,8 +20,8 @@ from floe_dev.testing.keeper import KEEP, RECORD, USERS
 
 LABEL = "dev.floe.tests"
 _HELD = "keeper.lock"
-#: The catalog's image by stack; the object store is the same.
-STACKS = {"lakehouse-lite": "floe/catalog:0.1.0", "lakehouse": "apache/polaris:1.7.0"}
+#: The catalog's service by stack; the object store is the same.
+STACKS = {"lakehouse-lite": "catalog", "lakehouse": "polaris"}
 
 
 def main(argv: list[str]) -> int:
@@ -65,12 +65,13 @@ def _start(folder: Path, name: str) -> Any:
             fix='@pytest.mark.floe(stack="embedded")',
         )
     engine = connect()
-    from floe_dev.testing.containers import MINIO_IMAGE, LakehouseContainers
+    from floe_dev.testing.containers import MINIO_IMAGE, LakehouseContainers, image_of
 
-    for image in (STACKS[name], MINIO_IMAGE):
+    catalog = image_of(name, STACKS[name])
+    for image in (catalog, MINIO_IMAGE):
         _demand(engine, image)
     _sweep(engine)
-    return LakehouseContainers(STACKS[name], labels={LABEL: str(folder)}).start()
+    return LakehouseContainers(catalog, labels={LABEL: str(folder)}).start()
 
 
 def _demand(engine: Any, image: str) -> None:

@@ -18,13 +18,20 @@ from testcontainers.core.network import Network
 from testcontainers.core.wait_strategies import HttpWaitStrategy
 from testcontainers.core.waiting_utils import WaitStrategy
 
+from floe_dev.config.stacks import load_stack
 from floe_dev.model.connection import CatalogConnection, Credential
 from floe_dev.testing.stack import Storage
 
+
+def image_of(stack: str, service: str) -> str:
+    """The image that a stack's file names for a service, or the FLOE_IMAGE_* that takes its place; KeyError."""
+    return {found.name: found.image or "" for found in load_stack(stack).services}[service]
+
+
 #: What is pulled, or built by `floe images build` where nothing can be pulled.
-POLARIS_IMAGE = "apache/polaris:1.7.0"
-CATALOG_IMAGE = "floe/catalog:0.1.0"
-MINIO_IMAGE = "floe/minio:20260212"
+POLARIS_IMAGE = image_of("lakehouse", "polaris")
+CATALOG_IMAGE = image_of("lakehouse-lite", "catalog")
+MINIO_IMAGE = image_of("lakehouse-lite", "minio")
 REGION = "us-east-1"
 BUCKET = "lakehouse"
 _LOOPBACK = "127.0.0.1"
@@ -118,8 +125,9 @@ class MinioContainer(LoopbackContainer, CommunityMinioContainer):
     """testcontainers' MinIO from the pinned image, with random keys, published on 127.0.0.1."""
 
     def __init__(self, image: str = MINIO_IMAGE, **kwargs: Any) -> None:
-        """`kwargs` are DockerContainer's."""
-        super().__init__(image, access_key="floe-root", secret_key=secrets.token_urlsafe(24), **kwargs)
+        """`kwargs` are those of testcontainers' MinioContainer, `access_key` and `secret_key` among them."""
+        keys = {"access_key": "floe-root", "secret_key": secrets.token_urlsafe(24)}
+        super().__init__(image, **{**keys, **kwargs})
         self.waiting_for(HttpWaitStrategy(self.port, "/minio/health/ready"))
         self.with_command(["server", "/data", "--address", f":{self.port}"])
         self.publish(self.port)

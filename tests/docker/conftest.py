@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,16 @@ def minio_image() -> str:
     (image,) = (service.image for service in load_stack(STACK).services if service.name == "minio")
     assert image is not None
     return image
+
+
+@pytest.fixture(scope="session")
+def containers(engine: Any) -> Any:
+    """floe_dev.testing.containers; testcontainers reads its settings when it is imported."""
+    assert engine is not None
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    from floe_dev.testing import containers
+
+    return containers
 
 
 @pytest.fixture

@@ -8,47 +8,20 @@ from typing import Any
 
 import pytest
 
-from floe_dev.drivers import docker
-from floe_dev.drivers.docker import ContainerSpec
 from floe_dev.storage.base import Storage, StoreCredential
 from floe_dev.storage.minio import MinioStorage, set_up
 from floe_dev.testing.contracts import StorageContract
-from tests.docker.conftest import minio_image
-from tests.drivers.helpers import eventually, free_port
 
 BUCKET = "lake"
 ROOT = StoreCredential("root", secrets.token_hex(16))
 USER = StoreCredential("catalog", secrets.token_hex(16))
 
 
-def _set_up(endpoint: str) -> list[str] | None:
-    """None while the server is not there yet."""
-    try:
-        return set_up(endpoint, ROOT, BUCKET, USER)
-    except OSError:
-        return None
-
-
 @pytest.fixture(scope="module")
-def endpoint(engine: Any) -> Iterator[str]:
-    project, port = f"test{secrets.token_hex(4)}", free_port()
-    spec = ContainerSpec(
-        project=project,
-        instance="one",
-        service="minio",
-        image=minio_image(),
-        command=["server", "/data", "--address", ":9000"],
-        environment={"MINIO_ROOT_USER": ROOT.access_key, "MINIO_ROOT_PASSWORD": ROOT.secret_key},
-        ports={9000: port},
-        volumes={f"floe-{project}-objects": "/data"},
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        docker.start(engine, spec)
-        eventually(lambda: _set_up(url) is not None, "MinIO was never set up", seconds=60)
-        yield url
-    finally:
-        docker.sweep(project, volumes=True)
+def endpoint(containers: Any) -> Iterator[str]:
+    with containers.MinioContainer(access_key=ROOT.access_key, secret_key=ROOT.secret_key) as minio:
+        set_up(minio.url, ROOT, BUCKET, USER)
+        yield minio.url
 
 
 @pytest.fixture(scope="module")

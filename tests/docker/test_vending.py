@@ -14,15 +14,11 @@ from floe_dev.catalogs.rest import vending
 from floe_dev.catalogs.rest.folders import Folders
 from floe_dev.catalogs.rest.settings import StoreAccess
 from floe_dev.catalogs.rest.vending import Vending
-from floe_dev.drivers import docker
-from floe_dev.drivers.docker import ContainerSpec
 from floe_dev.storage import minio
 from floe_dev.storage.base import StoreCredential
 from floe_dev.storage.minio import MinioStorage, set_up
 from tests.catalog.conftest import SCHEMA
 from tests.catalog.server import Principal, RunningCatalog, start_catalog
-from tests.docker.conftest import minio_image
-from tests.drivers.helpers import eventually, free_port
 
 BUCKET = "lake"
 ROOT = StoreCredential("root", secrets.token_hex(16))
@@ -31,35 +27,9 @@ VENDED = {"X-Iceberg-Access-Delegation": "vended-credentials"}
 
 
 @pytest.fixture(scope="module")
-def endpoint(engine: Any) -> Iterator[str]:
-    project, port = f"test{secrets.token_hex(4)}", free_port()
-    spec = ContainerSpec(
-        project=project,
-        instance="one",
-        service="minio",
-        image=minio_image(),
-        command=["server", "/data", "--address", ":9000"],
-        environment={"MINIO_ROOT_USER": ROOT.access_key, "MINIO_ROOT_PASSWORD": ROOT.secret_key},
-        ports={9000: port},
-        volumes={},
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        docker.start(engine, spec)
-        eventually(lambda: _is_up(url), "MinIO did not come up", seconds=60)
-        yield url
-    finally:
-        docker.sweep(project, volumes=True)
-
-
-def _is_up(url: str) -> bool:
-    try:
-        MinioStorage(url, ROOT).occupied("s3://none/x")
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True
+def endpoint(containers: Any) -> Iterator[str]:
+    with containers.MinioContainer(access_key=ROOT.access_key, secret_key=ROOT.secret_key) as minio:
+        yield minio.url
 
 
 @pytest.mark.parametrize("calls", range(1, 7))
