@@ -44,7 +44,7 @@ class SparkCompute:
 
     def client(self, connection: CatalogConnection) -> str:
         """Lines of spark-defaults.conf."""
-        settings = {"spark.jars.packages": ",".join(packages(connection)), **_settings(_Values(connection))}
+        settings = {"spark.jars.packages": ",".join(packages(connection)), **settings_of(connection)}
         width = max(map(len, settings))
         return "\n".join(f"{name.ljust(width)}  {value}" for name, value in settings.items())
 
@@ -64,6 +64,11 @@ def packages(connection: CatalogConnection) -> list[str]:
     if connection.access_delegation != "none":
         found.append(f"org.apache.iceberg:iceberg-aws-bundle:{_ICEBERG}")
     return found
+
+
+def settings_of(connection: CatalogConnection) -> dict[str, str]:
+    """Spark's settings for a catalog, secret included; the jars are `packages`."""
+    return _settings(_Values(connection))
 
 
 class _Values:

@@ -65,9 +65,14 @@ class TestSmallServices:
     def test_an_error_in_the_block_stops_it_too(self, tmp_path: Path) -> None:
         project = TinyStack(make_tiny(tmp_path / "shop"))
         project.declare(service("a"))
-        with pytest.raises(ZeroDivisionError), floe_dev.Session(project.root):
-            assert project.processes()
-            raise ZeroDivisionError
+
+        def work() -> None:
+            with floe_dev.Session(project.root):
+                assert project.processes()
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            work()
         project.assert_gone()
 
     def test_a_cancelled_task_stops_what_it_started(self, tmp_path: Path) -> None:
