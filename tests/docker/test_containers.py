@@ -48,12 +48,12 @@ def _addresses(container: DockerContainer) -> set[str]:
 def test_the_images_are_those_of_the_stacks(parts: Any) -> None:
     assert parts.image_of("lakehouse", "minio") == parts.MINIO_IMAGE
     assert parts.POLARIS_IMAGE.startswith("apache/polaris:")
+    assert issubclass(parts.PolarisContainer, DockerContainer)
 
 
 def test_a_catalog_alone_is_ready_when_root_has_a_token_and_listens_here_only(parts: Any) -> None:
     """floe's own catalog stands in for Polaris's image, behind the same contract."""
     with parts.PolarisContainer(parts.CATALOG_IMAGE) as catalog:
-        assert isinstance(catalog, DockerContainer)
         assert fetch_token(catalog.root())
         assert _addresses(catalog) == {"127.0.0.1"}
         assert catalog.root().credential.client_secret.get_secret_value() not in repr(catalog.root())
