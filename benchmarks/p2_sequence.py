@@ -1,6 +1,9 @@
-"""The steps of `floe up`, each begun when the one before it is ready, as a script in a Compose file's order does.
+"""The stack of `floe up` begun in other ways, by the same drivers, with the same steps and readiness checks.
 
-`python -m benchmarks.p2_sequence ROOT` prints `ready`, waits for its standard input to end, and stops everything.
+`python -m benchmarks.p2_sequence ROOT`: each part begins when the one before it is ready, as a script in a Compose
+file's order does. `… ROOT SERVICE`: what the service needs, and then the service, alone. Nothing is forked from a warm
+fork server: each process starts by itself. Prints `ready`, and how many seconds the last service took from its start
+until it was ready; waits for its standard input to end, and stops everything.
 """
 
 from __future__ import annotations
@@ -37,7 +40,25 @@ def in_order(plan: Plan) -> Plan:
     )
 
 
-async def main(root: Path) -> None:
+def alone(plan: Plan, name: str) -> Plan:
+    """What the service waits for, and the service, which so begins when nothing else does."""
+    nodes, wanted, waiting = plan.nodes(), {name}, [name]
+    while waiting:
+        for needed in nodes[waiting.pop()].depends_on:
+            if needed not in wanted:
+                wanted.add(needed)
+                waiting.append(needed)
+    return in_order(
+        replace(
+            plan,
+            services=tuple(service for service in plan.services if service.name in wanted),
+            steps=tuple(step for step in plan.steps if step.name in wanted),
+            urls=lambda _ports: {},
+        )
+    )
+
+
+async def main(root: Path, service: str | None) -> None:
     """Start, say so, wait, stop."""
     layout = Layout(root)
     known = load_state(layout)
@@ -45,11 +66,13 @@ async def main(root: Path) -> None:
     instance = new_instance(root)
     project = load_project(root)
     assembly = Assembly(project, load_stack(known.stack, root), layout, instance, {})
+    plan = assembly.plan(lambda: None)
+    hub = Hub(str(root), instance, os.getpid())
     supervisor = Supervisor(
         layout=layout,
         state=known.model_copy(update={"instance": instance, "supervisor_pid": os.getpid()}),
-        hub=Hub(str(root), instance, os.getpid()),
-        plan=in_order(assembly.plan(lambda: None)),
+        hub=hub,
+        plan=in_order(plan) if service is None else alone(plan, service),
         environment=lambda service: (
             assembly.service_environment(service)
             if service.driver is DriverKind.DOCKER
@@ -60,7 +83,8 @@ async def main(root: Path) -> None:
     )
     try:
         await supervisor.start()
-        sys.stdout.write("ready\n")
+        seen = max((s for s in hub.status().services if s.ready_at), key=lambda s: s.ready_at or 0)
+        sys.stdout.write(f"ready {seen.name} {(seen.ready_at or 0) - (seen.started_at or 0):.3f}\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
     finally:
@@ -68,4 +92,4 @@ async def main(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None))

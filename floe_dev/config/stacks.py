@@ -36,6 +36,9 @@ class ServiceExtension(Model):
     download: str | None = Field(
         default=None, description="About how much a pull of the image takes, such as `250m`; told before it begins."
     )
+    telemetry: bool = Field(
+        default=False, description="Whether lines of its output that begin with the character RS are telemetry."
+    )
     restart: RestartPolicy = Field(default=RestartPolicy(), description="What happens when it ends on its own.")
     stop_grace_seconds: float = Field(default=5.0, ge=0, description="Seconds between SIGTERM and SIGKILL.")
 
@@ -197,6 +200,7 @@ def _service(
         read_only=service.read_only,
         memory_bytes=compose.size(service.mem_limit) if service.mem_limit is not None else None,
         init=service.init,
+        telemetry=extension.telemetry,
         healthcheck=service.healthcheck.command() if service.healthcheck is not None else (),
         depends_on=tuple(service.depends_on),
         probe=extension.probe,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -226,15 +226,15 @@ def _make_volumes(client: Any, spec: ContainerSpec) -> None:
             )
 
 
-def follow(container: Any, log: Path) -> None:
-    """Copy the container's output to `log`, in a thread that ends with the container."""
+def follow(container: Any, log: Path, keep: Callable[[bytes], bytes] = bytes) -> None:
+    """Copy what `keep` leaves of the container's output to `log`, in a thread that ends with the container."""
 
     def copy() -> None:
         descriptor = open_log(log)
         # The engine may go away, or the container: then there is nothing more to copy.
         with contextlib.suppress(Exception):
             for chunk in container.logs(stream=True, follow=True):
-                os.write(descriptor, chunk)
+                os.write(descriptor, keep(chunk))
         os.close(descriptor)
 
     threading.Thread(target=copy, name=f"log of {container.name}", daemon=True).start()

@@ -93,6 +93,8 @@ class Service(Model):
     read_only: bool = False
     memory_bytes: int | None = None
     init: bool = False
+    #: Whether the container's output carries telemetry beside its log.
+    telemetry: bool = False
     #: Run in the container until it succeeds: the service is ready then. Empty: there is no such check.
     healthcheck: tuple[str, ...] = ()
     #: Preferred port on 127.0.0.1; another one is taken, remembered and told if it is in use. None: it listens nowhere.

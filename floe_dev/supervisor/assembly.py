@@ -83,7 +83,7 @@ class Assembly:
                     self.layout,
                     self.ports[telemetry.NAME],
                     token,
-                    traces=wanted.traces and offered.traces,
+                    traces=self._traces(),
                     lineage=wanted.lineage and offered.lineage,
                 )
             )
@@ -112,6 +112,7 @@ class Assembly:
             return {
                 **os.environ,
                 "FLOE_INSTANCE": self.instance,
+                "FLOE_OTEL_SDK_DISABLED": "false" if self._traces() else "true",
                 "FLOE_ROOT_SECRET": secrets.root.client_secret.get_secret_value(),
                 "FLOE_SIGNING_KEY": secrets.signing_key.get_secret_value(),
                 "FLOE_STORE_ROOT_SECRET": provisioning.store_keys(self.layout, provisioning.STORE_ROOT).secret_key,
@@ -125,6 +126,10 @@ class Assembly:
             "POLARIS_BOOTSTRAP_CREDENTIALS": f"POLARIS,{root.client_id},{root.client_secret.get_secret_value()}",
             "FLOE_CATALOG_SIGNING_KEY": secrets.signing_key.get_secret_value(),
         }
+
+    def _traces(self) -> bool:
+        """Whether spans are recorded."""
+        return self.project.spec.observability.traces and self.project.platform.observability.traces
 
     def plan(self, fork: Callable[[], ForkClient | None]) -> Plan:
         """The graph: catalog -> provision -> readiness, manifest -> code server; the rest beside them.

@@ -16,6 +16,7 @@ from floe_dev.drivers.refusals import OWN_IMAGES
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Service
 from floe_dev.supervisor.paths import CONTAINERS_MARK, project_key
+from floe_dev.tracing.stream import Splitter
 
 #: Seconds a command in a container has, such as a health check.
 _EXEC_SECONDS = 10.0
@@ -114,7 +115,10 @@ class Containers:
         )
         await self._have_image(client, service)
         container = await asyncio.to_thread(docker.start, client, spec)
-        docker.follow(container, log)
+        if service.telemetry:
+            docker.follow(container, log, Splitter(self._layout.telemetry_dir / "spool").feed)
+        else:
+            docker.follow(container, log)
         return container, _end_of(container)
 
     async def _have_image(self, client: Any, service: Service) -> None:

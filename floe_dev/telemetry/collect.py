@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import threading
@@ -110,11 +111,13 @@ def _take(file: Path, writer: Writer) -> None:
                 continue
             if kind not in _KINDS:
                 raise BadRequestError(f"unknown kind {kind!r}")
-            body = json.dumps(content["body"]).encode()
-        except (ValueError, KeyError, TypeError) as error:
+            packed = content.get("protobuf")
+            as_json = packed is None
+            body = json.dumps(content["body"]).encode() if as_json else base64.b64decode(packed, validate=True)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             writer.lose("bad spool lines", 1, str(error))
             continue
-        answers.append(writer.put(Request(kind, body, as_json=True)))
+        answers.append(writer.put(Request(kind, body, as_json=as_json)))
     for answer in answers:
         # What cannot be read was counted by the writer; only a store that refuses makes the file stay.
         if isinstance(refused := answer.exception(), BusyError):

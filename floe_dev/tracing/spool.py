@@ -1,8 +1,8 @@
 """The spool: finished records become files that the receiver collects; never an error, never a wait.
 
-One file holds JSON lines `{"kind": "traces" | "logs" | "lineage" | "gap", "body": …}`, the first two in OTLP's JSON. A
-file is written under a name that is not collected and renamed when it is whole. A gap says how many records were lost
-since the file before.
+One file holds JSON lines `{"kind": "traces" | "logs" | "lineage" | "gap", "body": …}`, the first two in OTLP's JSON; in
+place of `body`, `protobuf` may hold an OTLP message in Base64. A file is written under a name that is not collected and
+renamed when it is whole. A gap says how many records were lost since the file before.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ log = logging.getLogger("floe.telemetry")
 
 #: Names the spool's folder; where it is unset, nothing is recorded.
 VARIABLE = "FLOE_TELEMETRY_SPOOL"
+#: Without a folder: where to send instead, as OTLP over HTTP; for floe's own processes in containers.
+ENDPOINT_VARIABLE = "FLOE_OTLP_ENDPOINT"
 #: `off` where the project's `observability` wants no traces, or no lineage.
 TRACES_VARIABLE, LINEAGE_VARIABLE = "FLOE_TRACES", "FLOE_LINEAGE"
 #: What is collected has this suffix.
@@ -96,6 +98,8 @@ class Spool:
             if self._untold:
                 lines.append({"kind": "gap", "body": {"count": self._untold, "reason": self._why}})
             text = "".join(json.dumps(line, default=str) + "\n" for line in lines)
+            for value in self._hidden:
+                text = text.replace(value, "***")
             self._write(text, len(spans) + len(logs) + len(lineage))
 
     def _add(self, held: list[dict[str, Any]], record: dict[str, Any]) -> None:
@@ -113,24 +117,11 @@ class Spool:
             self.flush()
 
     def _write(self, text: str, records: int) -> None:
-        for value in self._hidden:
-            text = text.replace(value, "***")
-        name = f"{time.time_ns()}-{os.urandom(6).hex()}"
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if sum(1 for _ in os.scandir(self._folder)) > MAX_FILES:
-                self._lost(records, f"{MAX_FILES} files wait and nobody collects them")
-                return
-            unfinished = self._folder / f"{name}.part"
-            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(text)
-            unfinished.rename(self._folder / (name + SUFFIX))
+        """Deliver the lines of `text`, which hold that many records."""
+        if (why := put(self._folder, text)) is not None:
+            self._lost(records, why)
+        else:
             self._untold = 0
-        except OSError as error:
-            # The disk is full or the project is gone: telemetry stops, the work goes on.
-            with contextlib.suppress(OSError):
-                (self._folder / f"{name}.part").unlink()
-            self._lost(records, error.strerror or str(error))
 
     def _lost(self, records: int, why: str) -> None:
         """Count what is dropped and say so, the first time in the process's own log."""
@@ -139,6 +130,25 @@ class Spool:
         self.dropped += records
         self._untold += records
         self._why = why
+
+
+def put(folder: Path, text: str) -> str | None:
+    """Write one file of the spool; None, or why it was dropped: telemetry stops, the work goes on."""
+    name = f"{time.time_ns()}-{os.urandom(6).hex()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if sum(1 for _ in os.scandir(folder)) > MAX_FILES:
+            return f"{MAX_FILES} files wait and nobody collects them"
+        unfinished = folder / f"{name}.part"
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        unfinished.rename(folder / (name + SUFFIX))
+    except OSError as error:
+        # The disk is full or the project is gone.
+        with contextlib.suppress(OSError):
+            (folder / f"{name}.part").unlink()
+        return error.strerror or str(error)
+    return None
 
 
 def attributes(values: Attributes) -> list[dict[str, Any]]:
@@ -173,9 +183,15 @@ def spool() -> Spool | None:
     global _spool, _known
     if not _known:
         _known = True
-        folder = os.environ.get(VARIABLE)
+        folder, endpoint = os.environ.get(VARIABLE), os.environ.get(ENDPOINT_VARIABLE)
+        name = os.environ.get("OTEL_SERVICE_NAME") or "floe"
         if folder:
-            _spool = Spool(Path(folder), os.environ.get("OTEL_SERVICE_NAME") or "floe")
+            _spool = Spool(Path(folder), name)
+        elif endpoint:
+            from floe_dev.tracing.otlp import OtlpSpool
+
+            _spool = OtlpSpool(endpoint, name)
+        if _spool is not None:
             atexit.register(_spool.flush)
     return _spool
 

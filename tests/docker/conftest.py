@@ -88,12 +88,16 @@ def base_image(engine: Any) -> str:
     return str(max(tags))
 
 
+def free_ports() -> dict[str, int]:
+    """Ports for a first start that is in nobody's way."""
+    return {service: secrets.randbelow(10_000) + 20_000 for service in SERVICES}
+
+
 def begin(root: Path, stack: str = STACK) -> None:
     """The tiny project at `root`, whose first start takes ports of its own."""
     root.mkdir(parents=True)
     prepare_state_dir(Layout(root))
-    ports = {service: secrets.randbelow(10_000) + 20_000 for service in SERVICES}
-    save_state(Layout(root), StackState(instance=new_instance(root), stack=stack, ports=ports))
+    save_state(Layout(root), StackState(instance=new_instance(root), stack=stack, ports=free_ports()))
     make_tiny(root)
 
 

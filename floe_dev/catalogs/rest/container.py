@@ -13,6 +13,9 @@ The same variables, ports and exit rules as Polaris 1.7 was seen to have, so tha
 FLOE_CATALOG_ROOT=configured is floe's own: the secret that is given counts, whichever root was made with, so that a
 lost one costs nothing. FLOE_INSTANCE is echoed in every answer.
 
+With QUARKUS_OTEL_SDK_DISABLED=false, QUARKUS_OTEL_EXPORTER_OTLP_ENDPOINT (or …_TRACES_ENDPOINT) gets its spans, as
+OTLP/HTTP in JSON.
+
 A variable's dotted name (`polaris.persistence.type`) counts too.
 """
 
@@ -22,7 +25,7 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -30,6 +33,7 @@ from urllib.parse import quote
 from floe_dev.catalogs.rest.serve import serve
 from floe_dev.catalogs.rest.settings import Settings, StoreAccess
 from floe_dev.storage.base import StoreCredential
+from floe_dev.tracing.spool import ENDPOINT_VARIABLE
 
 REALM = "POLARIS"
 API_PORT, MANAGEMENT_PORT = 8181, 8182
@@ -53,6 +57,7 @@ def main() -> int:
     except Refusal as refusal:
         sys.stderr.write(f"the catalog cannot start: {refusal.message}\n")
         return 1
+    _send_spans(os.environ)
     in_postgresql = settings.database.startswith("postgresql://")
     workers = int(_get(os.environ, "floe.catalog.workers") or _WORKERS) if in_postgresql else 1
     host = _get(os.environ, "quarkus.http.host") or "0.0.0.0"  # noqa: S104 - the network is the container's own
@@ -80,6 +85,16 @@ def _get(environment: Mapping[str, str], name: str) -> str | None:
     """A setting by its dotted name or by its variable's, as Quarkus reads it; empty counts as not set."""
     variable = "".join(c if c.isalnum() else "_" for c in name).upper()
     return environment.get(variable) or environment.get(name) or None
+
+
+def _send_spans(environment: MutableMapping[str, str]) -> None:
+    """Where the spans go, for this process and its workers; nowhere unless the SDK is switched on, as in Polaris."""
+    otlp = "quarkus.otel.exporter.otlp"
+    endpoint = (_get(environment, f"{otlp}.traces.endpoint") or "").removesuffix("/v1/traces")
+    endpoint = endpoint or _get(environment, f"{otlp}.endpoint") or ""
+    if endpoint and _get(environment, "quarkus.otel.sdk.disabled") == "false":
+        environment[ENDPOINT_VARIABLE] = endpoint
+        environment["OTEL_SERVICE_NAME"] = _get(environment, "quarkus.otel.service.name") or "catalog"
 
 
 def _persistence(environment: Mapping[str, str]) -> str:

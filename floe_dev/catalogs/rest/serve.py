@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from floe_dev.catalogs.rest.settings import Settings
+from floe_dev.tracing.spool import spool
 
 log = logging.getLogger("floe.catalog")
 
@@ -90,6 +91,8 @@ def _work(settings: Settings, sockets: list[socket.socket]) -> int:
         ws="none",
     )
     uvicorn.Server(config).run(sockets)
+    if (recorded := spool()) is not None:
+        recorded.flush()  # a worker ends without the interpreter's exit handlers
     return 0
 
 
