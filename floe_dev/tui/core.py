@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from textual.app import App
 from textual.screen import Screen
 
 from floe_dev.errors import Code, FloeError
@@ -16,8 +15,10 @@ from floe_dev.model.backend import Backend
 from floe_dev.model.state import RunView, State
 from floe_dev.tui.base import FloeScreen
 from floe_dev.tui.dialogs import ConfirmScreen
+from floe_dev.tui.launches import Launch
 from floe_dev.tui.lists import run_title
 from floe_dev.tui.text import inert
+from floe_dev.tui.typeahead import TypeAheadApp
 
 R = TypeVar("R")
 #: Seconds that changes are gathered before they are drawn.
@@ -26,7 +27,7 @@ _GATHER_SECONDS = 0.08
 _TICK_SECONDS = 5.0
 
 
-class CoreApp(App[str]):
+class CoreApp(TypeAheadApp):
     """Shows one backend. Its result is `left` (the stack stays), `stopped`, or `failed` (it did not start)."""
 
     def __init__(self, backend: Backend, *, read_only: bool = False, notify_by: str = "bell") -> None:
@@ -38,6 +39,9 @@ class CoreApp(App[str]):
         self._pending = False
         self._end: Callable[[], None] = lambda: None
         self._runs: dict[str, str] = {}
+        self._launch: Launch | None = None
+        #: The screen on which the run of the launch is waited for.
+        self._waiting_on: FloeScreen | None = None
 
     def on_mount(self) -> None:
         """Begin to listen."""
@@ -65,6 +69,8 @@ class CoreApp(App[str]):
         self._pending = False
         state = self.backend.state
         self._watch_runs(state)
+        if self._launch is not None:
+            self._launch.look(state)
         for screen in reversed(self.screen_stack):
             if isinstance(screen, FloeScreen):
                 screen.renew()

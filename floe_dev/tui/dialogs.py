@@ -61,10 +61,13 @@ class ChoiceScreen(ModalScreen[list[str] | None]):
         + "ChoiceScreen Input { display: none; } ChoiceScreen Input.-shown { display: block; }"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
+        # With priority, and not by the grid's message: a key typed right behind it meets the screen below.
+        Binding("enter", "take", "Take", priority=True),
         Binding("escape,q", "leave", "Back"),
         Binding("slash", "find", "Find", key_display="/"),
         Binding("space", "choose", "Choose"),
     ]
+    AUTO_FOCUS = "#choices"
 
     def __init__(
         self,
@@ -104,18 +107,22 @@ class ChoiceScreen(ModalScreen[list[str] | None]):
     @on(Grid.Opened)
     def _opened(self, event: Grid.Opened) -> None:
         event.stop()
-        chosen = [self._values[place] for place in sorted(event.grid.chosen, key=int)]
-        self.dismiss(chosen or [self._values[event.item[0]]])
+        self.action_take()
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
         self.query_one("#choices", Grid).set_filter(event.value)
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.query_one("#choices", Grid).focus()
+    def action_take(self) -> None:
+        """Out of the line first; then what was chosen, else what is under the cursor."""
+        grid = self.query_one("#choices", Grid)
+        if self.query_one(Input).has_focus:
+            grid.focus()
+        elif grid.chosen:
+            self.dismiss([self._values[place] for place in sorted(grid.chosen, key=int)])
+        elif grid.current is not None:
+            self.dismiss([self._values[grid.current[0]]])
 
     def action_find(self) -> None:
         """Narrow the list."""

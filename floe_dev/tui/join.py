@@ -38,6 +38,9 @@ def complete(links: Links, state: State) -> Links:
         tables = tuple(one.identifier for one in state.tables.items if one.run_id == run)
         tables = tables or tuple(name for key in assets if (name := key.replace("/", ".")) in known)
     if run is None and assets:
+        # The one that makes it now comes before the last one that did.
+        run = next((one.run_id for one in state.runs.items if not one.over and assets[0] in one.assets), None)
+    if run is None and assets:
         run = next((one.last_run for one in state.assets.items if one.key == assets[0]), None)
     if run is None and tables:
         run = next((one.run_id for one in state.tables.items if one.identifier == tables[0]), None)

@@ -47,6 +47,11 @@ def _took(step: StepView) -> str:
     return duration(time.time() - step.started_at) if step.started_at and step.state == "running" else ""
 
 
+def in_order(steps: Sequence[StepView]) -> list[StepView]:
+    """As they began; those that did not last."""
+    return sorted(steps, key=lambda step: (step.started_at is None, step.started_at or 0, step.name))
+
+
 def step_columns(bar: StepBar) -> tuple[Column[StepView], ...]:
     """State, name, time, bar."""
     return (
@@ -158,7 +163,10 @@ class RunScreen(DetailScreen):
                 ("", ("2 shows why   R tries again what failed" if why else "", "dim")),
             ]
         )
-        self.section("steps").show(list(detail.steps), ("◌ no step has begun", "busy"))
+        steps = self.section("steps")
+        steps.show(in_order(detail.steps), ("◌ no step has begun", "busy"))
+        # A step that goes on is the same item as before; only its bar has grown.
+        steps.refresh()
         lines: list[Line] = []
         for name, text, log in detail.failures:
             lines += [(f"✗ {name}", "bad"), *self.lines(text), *([(f"log: {log}", "dim")] if log else []), ("", "")]

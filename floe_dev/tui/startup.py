@@ -12,7 +12,7 @@ from floe_dev.model.details import RunDetail, StepView
 from floe_dev.model.state import State
 from floe_dev.tui.detail import LINES, DetailScreen, Line
 from floe_dev.tui.grid import Grid
-from floe_dev.tui.run import StepBar, step_columns
+from floe_dev.tui.run import StepBar, in_order, step_columns
 from floe_dev.tui.text import duration, state_cell
 
 
@@ -60,11 +60,13 @@ class StartScreen(DetailScreen):
         ]
         steps += [StepView(s.name, s.state, s.started_at, s.seconds, s.detail or "") for s in state.stack.steps]
         steps = [step for step in steps if step.started_at is None or step.started_at >= self._began - 1]
-        steps.sort(key=lambda step: (step.started_at is None, step.started_at or 0, step.name))
         self._bar.fit(RunDetail("", "", "", self._began, now))
         done = sum(step.state in ("ready", "done") for step in steps)
         self.facts([("starting", f"{duration(now - self._began)}   {done}/{len(steps)} parts")])
-        self.section("steps").show(steps, ("◌ the supervisor starts …", "busy"))
+        grid = self.section("steps")
+        grid.show(in_order(steps), ("◌ the supervisor starts …", "busy"))
+        # A step that goes on is the same item as before; only its bar has grown.
+        grid.refresh()
 
     def over(self, error: FloeError | None) -> None:
         """Ready: back to the overview; failed: say why and what to do."""

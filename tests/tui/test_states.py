@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from floe_dev.errors import Code, FloeError
@@ -197,6 +198,24 @@ def test_materialize_one_several_or_with_what_depends_on_it() -> None:
                 commands.Materialize(("bronze/raw", "silver/orders")),
             ]
             assert closure(backend.state, "gold/metrics", up=True) == ("bronze/raw", "gold/metrics", "silver/orders")
+
+    run(go())
+
+
+def test_keys_typed_ahead_reach_the_dialog_and_the_run_that_is_new() -> None:
+    """`r Enter u` in one go, as a fast hand or a paste of keys sends them: the run of before is not what is meant."""
+    new = RunView("n1" * 16, "assets", "started", 9.0, 9.0, assets=("bronze/raw",))
+
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, backend):
+            for key in ("r", "enter", "u"):
+                app.post_message(events.Key(key, None))
+            await seen(app, pilot, "its run is opened as soon as Dagster has it")
+            assert backend.sent == [commands.Materialize(("bronze/raw",))]
+            backend.set(runs=full(new, *backend.state.runs.items))
+            await seen(app, pilot, "> run n1n1n1n1")
+            await pilot.press("escape", "u")
+            await seen(app, pilot, "> run n1n1n1n1")
 
     run(go())
 

@@ -144,6 +144,9 @@ def run_detail(client: DagsterClient, run_id: str, layout: Layout) -> RunDetail:
         started = event.data.get("started_at") or (old.started_at if old else None)
         detail = str(event.data.get("detail") or (old.detail if old else ""))
         seconds = event.data.get("seconds")
+        if started is None and seconds is not None:
+            # dbt's nodes share one step, and are told when they end.
+            started = event.time - seconds
         steps[event.name] = StepView(event.name, state, started, seconds, detail)
 
     result = look(client, run_id, layout, take)
