@@ -15,6 +15,7 @@ from floe_dev.tui.dialogs import ChoiceScreen, SqlScreen
 from floe_dev.tui.launches import Launch
 from floe_dev.tui.lists import run_title
 from floe_dev.tui.navigation import Navigation
+from floe_dev.tui.run import RunScreen
 from floe_dev.tui.selection import closure
 from floe_dev.tui.startup import StartScreen
 from floe_dev.tui.text import inert
@@ -108,7 +109,9 @@ class Actions(Navigation):
 
         def over(answer: str | FloeError) -> None:
             launch.refused = isinstance(answer, FloeError)
-            self.told(answer if isinstance(answer, FloeError) else f"{answer}: press u to watch it")
+            # Whoever has pressed it already sees the run.
+            waits = self._waiting_on is not None or isinstance(self.screen, RunScreen)
+            self.told(answer if isinstance(answer, FloeError) or waits else f"{answer}: press u to watch it")
 
         if not self.read_only:
             self._launch = launch

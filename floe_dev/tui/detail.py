@@ -17,6 +17,10 @@ from floe_dev.tui.base import FloeScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.text import Cell, inert
 
+_FACT_NAME = 12
+#: Facts that are read to their end.
+_WHOLE = ("why", "fix", "reason")
+_WHOLE_LINES = 3
 Line = tuple[str, str]
 LINES: tuple[Column[Line], ...] = (Column("", 20, lambda line: line, grow=True),)
 PAIRS: tuple[Column[tuple[str, str]], ...] = (
@@ -29,7 +33,7 @@ class DetailScreen(FloeScreen):
     """Facts and sections of one thing; `load` fetches what the State does not have."""
 
     DEFAULT_CSS = """
-    #facts { height: auto; max-height: 8; padding: 0 1; }
+    #facts { height: auto; max-height: 8; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     DetailScreen TabbedContent { height: 1fr; }
     DetailScreen TabPane { padding: 0 1; }
     DetailScreen ContentSwitcher { height: 1fr; }
@@ -66,17 +70,20 @@ class DetailScreen(FloeScreen):
 
     def facts(self, pairs: Sequence[tuple[str, Cell | str]]) -> None:
         """The lines at the top; pairs without a value are left out."""
-        text = Text(no_wrap=True, overflow="ellipsis")
-        first = True
+        text = Text()
         for name, value in pairs:
             words, tone = (value, "") if isinstance(value, str) else value
-            if not words:
-                continue
-            if not first:
-                text.append("\n")
-            first = False
-            text.append(f"{name:<12}", "dim").append(inert(words), self.tone(tone))
+            for place, line in enumerate(self._fact_lines(words, whole=tone == "bad" or name in _WHOLE)):
+                text.append("\n" if text.plain else "")
+                text.append(f"{'' if place else name:<{_FACT_NAME}}", "dim").append(line, self.tone(tone))
         self.query_one("#facts", Static).update(text)
+
+    def _fact_lines(self, words: str, *, whole: bool) -> list[str]:
+        """A reason goes on over three lines where it has to; the rest is cut where the line ends."""
+        words = inert(words)
+        if not whole or not words:
+            return [words] if words else []
+        return textwrap.wrap(words, max(20, self.size.width - _FACT_NAME - 2), max_lines=_WHOLE_LINES, placeholder=" …")
 
     def failed(self, error: FloeError) -> None:
         """Why there is nothing to see, in the place of the facts."""

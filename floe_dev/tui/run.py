@@ -159,7 +159,7 @@ class RunScreen(DetailScreen):
                 ("run", f"{detail.run_id}   {detail.job}"),
                 ("started", f"{clock(detail.started_at)}   took {took}" if detail.started_at else ""),
                 ("steps", f"{done}/{len(detail.steps)} done"),
-                ("failed", (f"{why[0]}: {why[1].partition(chr(10))[0]}" if why else "", "bad")),
+                ("failed", (" ".join(f"{why[0]}: {why[1]}".split()) if why else "", "bad")),
                 ("", ("2 shows why   R tries again what failed" if why else "", "dim")),
             ]
         )
