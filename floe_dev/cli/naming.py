@@ -18,16 +18,31 @@ from floe_dev.model.layout import nearest_project
 
 _NAMES = "|".join(COMMANDS)
 _MENTION = re.compile(rf"(`|\$\()floe(?= (?:{_NAMES}|--)|`)")
+#: Commands that read a capsule as they read a project.
+_READERS = frozenset(("dashboard", "history", "lineage", "logs", "runs", "status", "tables", "traces"))
+_READS = re.compile(rf"(`|\$\(|^ *)floe ({'|'.join(sorted(_READERS))})\b", re.MULTILINE)
+#: The capsules that this process unpacked, by the folder of each: that folder is nothing to tell anybody.
+_CAPSULES: dict[Path, Path] = {}
 _BARE = re.compile(rf"^( *)floe(?= (?:{_NAMES})\b)", re.MULTILINE)
+
+
+def remember_capsule(folder: Path, file: Path) -> None:
+    """From now on commands for the project at `folder` are printed for the capsule `file`."""
+    _CAPSULES[folder] = file
 
 
 def floe_command(*arguments: str, project: Path | None = None) -> str:
     """A pasteable command line: floe's name here, then the arguments, quoted.
 
-    With `project`, `--project` is added unless the working directory already leads to that project.
+    With `project`, `--project` is added unless the working directory already leads to that project. Where that project
+    is an unpacked capsule, commands that read one get `--capsule`; others are for the project itself, wherever it is.
     """
     words = [shlex.quote(argument) for argument in arguments]
-    if project is not None and not leads_to(Path.cwd(), project):
+    capsule = _CAPSULES.get(project) if project is not None else None
+    if capsule is not None:
+        if arguments[:1] and arguments[0] in _READERS:
+            words[1:1] = ["--capsule", shlex.quote(str(capsule))]
+    elif project is not None and not leads_to(Path.cwd(), project):
         words += ["--project", shlex.quote(_short(project))]
     return " ".join([floe_name(), *words])
 
@@ -52,7 +67,12 @@ def floe_name() -> str:
 def localize(text: str, project: Path | None = None) -> str:
     """`text` with the command lines in it (in backticks, or the whole text) starting with floe's name here."""
     name = floe_name()
-    if project is not None and not leads_to(Path.cwd(), project):
+    capsule = _CAPSULES.get(project) if project is not None else None
+    if capsule is not None:
+        given = shlex.quote(str(capsule))
+        text = _READS.sub(lambda match: f"{match[1]}{name} {match[2]} --capsule {given}", text)
+        name_with_project = name
+    elif project is not None and not leads_to(Path.cwd(), project):
         name_with_project = f"{name} --project {shlex.quote(_short(project))}"
     else:
         name_with_project = name

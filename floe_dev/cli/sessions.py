@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from floe_dev.cli.naming import remember_capsule
 from floe_dev.cli.output import Output
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def open_capsule(output: Output, file: Path) -> Path:
 
     folder = Path(tempfile.mkdtemp(prefix="floe-capsule-"))
     click.get_current_context().call_on_close(lambda: shutil.rmtree(folder, ignore_errors=True))
+    remember_capsule(folder, file)
     unpack(file, folder)
     output.capsule = file
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -15,6 +16,8 @@ from floe_dev.cli.ci.junit import write_report
 from floe_dev.errors import Code, FloeError, Where
 from tests.cli.helpers import floe
 from tests.cli.tiny import make_tiny
+
+RICH = Path(__file__).parents[1] / "fixtures" / "dbt_projects" / "rich"
 
 
 def test_github_gets_groups_annotations_outputs_and_a_summary(
@@ -70,6 +73,28 @@ def test_a_cache_key_changes_with_what_is_cached(tmp_path: Path) -> None:
     assert key("packages") != before
     assert key("images").startswith("floe-images-")
     assert json.loads(key("packages", "--json"))["paths"]
+
+
+def test_prefetch_gets_dbt_packages_and_names_what_cannot_be_had(tmp_path: Path) -> None:
+    root = tmp_path / "my dbt ü"
+    shutil.copytree(RICH, root)
+    shutil.rmtree(root / "dbt_packages")
+    helper = root / "vendored" / "helper"
+    helper.mkdir(parents=True)
+    (helper / "dbt_project.yml").write_text("name: helper\nversion: '1.0.0'\n")
+    (root / "packages.yml").write_text("packages: [{local: vendored/helper}]\n")
+    done = floe("ci", "--prefetch", "--stack", "embedded", cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert "no images to get" in done.stderr
+    assert (root / "dbt_packages" / "helper").exists()
+    assert not (root / ".floe").exists(), "nothing was started"
+
+    (root / "packages.yml").write_text("packages: [{local: vendored/none}]\n")
+    failed = floe("ci", "--prefetch", "--stack", "embedded", cwd=root)
+    assert failed.returncode != 0
+    assert "FLOE4010" in failed.stderr
+    assert "vendored/none" in failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 def test_a_program_that_is_not_there_starts_nothing(tmp_path: Path) -> None:

@@ -43,6 +43,21 @@ class Project:
                 continue
         return found
 
+    def capsule(self, kind: str, printed: str) -> Path:
+        """The one capsule that the last command left, moved to where nothing of the project is."""
+        (found,) = (self.root / ".floe" / "capsules").glob(f"*-{kind}.zip")
+        assert found.name in printed, "the command says where it is"
+        alone = self.root.parent / "elsewhere" / f"{kind}.zip"
+        alone.parent.mkdir(exist_ok=True)
+        return found.rename(alone)
+
+    def told(self, capsule: Path, *arguments: str) -> str:
+        """What a command says of a capsule, far from the project; nothing it prints names the folder it unpacked."""
+        done = floe(*arguments, cwd=capsule.parent, env={"XDG_STATE_HOME": str(capsule.parent / "state")})
+        assert done.returncode in (ExitCode.OK, ExitCode.NOT_RUNNING), done.stderr
+        assert "floe-capsule-" not in done.stdout + done.stderr
+        return done.stdout + done.stderr
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
@@ -65,6 +80,20 @@ def test_the_life_of_a_project(project: Project) -> None:
     assert "silver/clean" in first.stderr
     assert "log:" in first.stderr
     assert {item["name"]: item["rows"] for item in content["tables"]} == {"bronze.raw": 10, "bronze.other": 5}
+
+    # What failed can be looked at anywhere: by the capsule alone.
+    capsule = project.capsule("up", first.stderr)
+    assert "3 rows have a negative amount" in project.told(capsule, "open", str(capsule))
+    traces = json.loads(project.told(capsule, "traces", "--capsule", str(capsule), "--json"))["traces"]
+    (run,) = (trace for trace in traces if trace["run_id"])
+    assert run["state"] == "error"
+    shown = project.told(capsule, "traces", "--capsule", str(capsule), run["trace_id"])
+    assert "3 rows have a negative amount" in shown
+    assert "bronze.raw" in project.told(capsule, "tables", "--capsule", str(capsule))
+    assert content["run"]["runId"][:8] in project.told(capsule, "runs", "--capsule", str(capsule))
+    alone = project.floe("run", "silver/clean")
+    assert alone.returncode == ExitCode.RUN_FAILED
+    assert "3 rows have a negative amount" in project.told(capsule, "open", str(project.capsule("run", alone.stderr)))
 
     # A second up does not run it all again.
     again = json.loads(project.floe("up", "--json").stdout)
@@ -183,6 +212,11 @@ def test_definitions_that_do_not_load_are_told(project: Project) -> None:
     assert done.returncode == ExitCode.SERVICE_FAILED
     assert "the shop is closed" in done.stderr
     assert "fix:" in done.stderr
+    capsule = project.capsule("up", done.stderr)
+    assert "the shop is closed" in project.told(capsule, "open", str(capsule))
+    assert "the shop is closed" in project.told(capsule, "logs", "--capsule", str(capsule), "dagster-code")
+    (start,) = json.loads(project.told(capsule, "traces", "--capsule", str(capsule), "--json"))["traces"]
+    assert (start["name"], start["state"]) == ("floe up", "error")
     assert project.floe("status").returncode == ExitCode.NOT_RUNNING
 
 

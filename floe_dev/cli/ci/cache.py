@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 from floe_dev import __version__
 from floe_dev.cli.output import Output
+from floe_dev.drivers.refusals import OWN_IMAGES
+from floe_dev.errors import Code, FloeError
 
 #: Files that decide which packages are installed.
 _REQUIREMENTS = (
@@ -18,8 +23,9 @@ _REQUIREMENTS = (
 )
 
 
-#: What the names of images begin with that are built here and published nowhere.
-_OWN = "floe/"
+#: Where a job keeps images as files, below the project, if it has made that folder.
+_IMAGES = ".floe-images"
+_NOT_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def key(kind: str, root: Path, stack: str | None) -> str:
@@ -39,7 +45,7 @@ def key(kind: str, root: Path, stack: str | None) -> str:
 def paths(kind: str, root: Path) -> list[str]:
     """What such a cache holds."""
     if kind == "images":
-        return [str(root / ".floe-images")]
+        return [str(root / _IMAGES)]
     return ["~/.cache/pip", "~/.cache/uv", *(str(folder) for folder in _package_folders(root))]
 
 
@@ -55,49 +61,66 @@ def images(root: Path, stack: str | None) -> list[str]:
 
 
 def prefetch(output: Output, root: Path, stack: str | None) -> None:
-    """Get the stack's images and the project's dbt packages; raises FloeError for an image that cannot be had."""
+    """Get the stack's images and the project's dbt packages.
+
+    Where the project has a folder `.floe-images`, images are read from its files first, and each is written there.
+
+    Raises:
+        FloeError: FLOE2301 to 2306 for an image that cannot be had, 4010 for packages that cannot.
+    """
     wanted = images(root, stack)
     if wanted:
-        _images(output, wanted)
+        _images(output, wanted, root / _IMAGES)
     else:
         output.say("the stack has no containers: no images to get")
     for folder in _package_folders(root):
-        output.say(f"dbt deps in {folder.parent}")
-        subprocess.run(
-            [str(Path(sys.executable).parent / "dbt"), "deps", "--project-dir", str(folder.parent)],
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
+        _packages(output, folder.parent)
 
 
-def _images(output: Output, wanted: list[str]) -> None:
-    from floe_dev.drivers.docker import connect
-    from floe_dev.errors import Code, FloeError
+def _images(output: Output, wanted: list[str], kept: Path) -> None:
+    from floe_dev.cli.pulling import pull_plainly
+    from floe_dev.drivers.docker import has_image
+    from floe_dev.drivers.engine import connect
+    from floe_dev.drivers.images.build import build_all
+    from floe_dev.drivers.images.store import load, save
 
     client = connect()
-    from docker.errors import DockerException, ImageNotFound
+    files = {image: kept / f"{_NOT_NAME.sub('-', image)}.tar" for image in wanted}
+    for image, file in files.items():
+        if not has_image(client, image) and file.is_file():
+            load(file)
+            output.say(f"{image} from {file.relative_to(file.parents[1])}")
+    own = [image for image in wanted if image.startswith(OWN_IMAGES)]
+    pull_plainly(output, (image for image in wanted if image not in own))
+    for image, made in build_all(own, output.say).items():
+        output.say(f"made {image}" if made else f"{image} is here")
+    if not kept.is_dir():
+        return
+    for image, file in files.items():
+        if not file.is_file():
+            save(image, file)
+            output.say(f"wrote {file.relative_to(file.parents[1])}")
+    for file in set(kept.glob("*.tar")) - set(files.values()):
+        # Of an older stack; a cache that only grows is soon slower than none.
+        file.unlink()
 
-    own = False
-    for image in wanted:
-        try:
-            client.images.get(image)
-            output.say(f"{image} is there")
-        except ImageNotFound:
-            if image.startswith(_OWN):
-                own = True
-                continue
-            output.say(f"getting {image}")
-            try:
-                client.images.pull(image)
-            except DockerException as error:
-                raise FloeError(
-                    Code.IMAGE_MISSING,
-                    f"the image `{image}` is not on this machine",
-                    why=str(error),
-                    fix=f"docker pull {image}",
-                ) from error
-    if own:
-        subprocess.run([sys.executable, "-m", "floe_dev.cli", "images", "build"], check=True, stdin=subprocess.DEVNULL)
+
+def _packages(output: Output, folder: Path) -> None:
+    output.say(f"dbt deps in {folder}")
+    command = [str(Path(sys.executable).parent / "dbt"), "--no-use-colors", "deps", "--project-dir", str(folder)]
+    environment = {**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
+    )
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise FloeError(
+            Code.DBT_PACKAGES_MISSING,
+            f"dbt cannot get the packages of {folder.name}",
+            why=lines[-1] if lines else f"exit code {done.returncode}",
+            detail=tuple(lines[-10:]),
+            fix=shlex.join(command),
+        )
 
 
 def _package_folders(root: Path) -> list[Path]:
