@@ -128,7 +128,7 @@ def test_the_commands_show_the_cause_offline(failed: Path, tmp_path: Path) -> No
     assert "startup complete" in told("logs", "--capsule", str(failed))
     assert json.loads(floe("status", "--capsule", str(failed), "--json", cwd=elsewhere).stdout)["running"] is False
     unknown = floe("traces", "--capsule", str(failed), "0" * 32, cwd=elsewhere)
-    assert unknown.returncode == 2
+    assert unknown.returncode == 1
     assert f"traces --capsule {failed}" in unknown.stderr, "the command that mends is for the capsule"
     stopped = told("status", "--capsule", str(failed))
     assert "floe-capsule-" not in unknown.stderr + stopped, "where it was unpacked is nothing to tell"

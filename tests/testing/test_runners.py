@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
-import signal
-import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.testing.test_plugin import SHARED, eventually, of_folder
@@ -393,74 +389,3 @@ def test_a_capsule_is_left_in_the_folder_that_is_named(pytester: pytest.Pytester
     result.assert_outcomes(failed=1)
     (file,) = (pytester.path / "out").glob("*.zip")
     result.stdout.fnmatch_lines([f"capsule: *{file.name}", "open it with: floe open *"])
-
-
-def _sessions() -> int:
-    return int(os.environ.get("FLOE_LEAK_SESSIONS", "4"))
-
-
-@pytest.mark.timeout(3600)
-def test_sessions_that_are_killed_leave_nothing_after_the_next_use(pytester: pytest.Pytester) -> None:
-    """pytest, a worker, or the catalog's keeper is killed at a random moment; FLOE_LEAK_SESSIONS=100 for the whole."""
-    import random
-    import subprocess
-    import time
-
-    pytester.makepyfile(
-        SHARED
-        + """
-    @pytest.mark.parametrize("number", range(40))
-    def test_own(lakehouse, number):
-        lakehouse.write("t", [{"id": number}])
-    """
-    )
-    chance = random.Random(int(os.environ.get("FLOE_LEAK_SEED", "0")) or None)
-    base = pytester.path / "base"
-    command = [sys.executable, "-m", "pytest", *ORDERED, "-q", f"--basetemp={base}", "-n2", "--floe-capsule=no"]
-    victims: dict[str, int] = {}
-    for _ in range(_sessions()):
-        run = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(chance.uniform(0.2, 4.0))
-        victim = chance.choice(("pytest", "worker", "keeper"))
-        try:
-            main = psutil.Process(run.pid)
-            family = main.children(recursive=True)
-            workers = [one for one in family if "keeper" not in " ".join(one.cmdline())]
-            chosen = {"pytest": [main], "worker": workers[:1], "keeper": of_folder(pytester.path)}[victim]
-        except psutil.Error:
-            family, chosen = [], []
-        for process in chosen:
-            try:
-                process.kill()
-                victims[victim] = victims.get(victim, 0) + 1
-            except psutil.Error:
-                continue
-        if victim != "pytest":
-            # What is left of the run is ended as a CI job would end it.
-            run.send_signal(signal.SIGINT)
-        try:
-            run.wait(30)
-        except subprocess.TimeoutExpired:
-            run.kill()
-            run.wait()
-        for process in family:
-            if process.is_running() and "floe_dev.testing.keeper" not in " ".join(_command(process)):
-                process.kill()
-    (pytester.path / "victims.json").write_text(json.dumps(victims))
-    # The next use: it must find nothing in its way, and leave nothing behind.
-    done = subprocess.run([*command, "-k", "number0 or own-0 or 0"], cwd=pytester.path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert eventually(lambda: not of_folder(pytester.path))
-    ours = str(pytester.path)
-    left = [p for p in psutil.process_iter(["cmdline"]) if any(ours in part for part in p.info["cmdline"] or [])]
-    assert not left, left
-    assert not [c for c in psutil.net_connections("tcp") if c.pid in {p.pid for p in left}]
-    assert not list(base.glob("**/floe/state"))
-    assert not list(base.glob("**/*.sock"))
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
