@@ -1,21 +1,24 @@
-"""P7, second part: what recording costs a run, as the ratio of runs with it and without it, interleaved.
+"""P7, second part: what recording costs a run, from pairs of runs with it and without it.
 
 A dbt project of 100 tables is built with the real dbt against a real catalog: once with the spool, the receiver that
-collects it and the catalog's own spans, once with none of them. Processor time of dbt and of the catalog together,
-since the clock of a busy machine says little; the clock's ratio beside it. Run as
-`python -m benchmarks.p7_overhead [MODELS] [ROUNDS] [ROUNDS_OF_THE_SAMPLE]`.
+collects it and the catalog's own spans, once with none of them. Then the sample project's whole stack, likewise. Every
+round is one run of each, the order alternates, and a figure is the median of the rounds' ratios: what the machine does
+besides falls on both runs of a round, and a round in which it does not weighs nothing. Processor time is counted
+beside the clock, the receiver's and the catalog's too, since on two processors the clock alone shows little.
+Run as `python -m benchmarks.p7_overhead [MODELS] [SECONDS] [SECONDS_OF_THE_SAMPLE]`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,16 +26,21 @@ from typing import Any
 import psutil
 import yaml
 
-from benchmarks.stacks import copy_sample, floe, seconds_of
+from benchmarks.stacks import copy_sample, floe
 from floe_dev.model.connection import CatalogConnection
 from floe_dev.tracing.spool import VARIABLE
 from tests.catalog.server import RunningCatalog, catalog_server
 from tests.dbt.conftest import write_profile
 from tests.telemetry.receiver import receiver
 
-MODELS, ROUNDS = 100, 5
+MODELS = 100
+#: Rounds go on for so many seconds, each part; so many are made however long they take.
+SECONDS, AT_LEAST = 130.0, 3
 _PROJECT = {"name": "bench", "version": "1.0.0", "profile": "shop", "model-paths": ["models"]}
 _BIN = Path(sys.executable).parent
+
+#: Seconds by the clock, and of the processors.
+Cost = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -43,85 +51,101 @@ class _Side:
     server: RunningCatalog
     connection: CatalogConnection
     spool: str
+    #: Processes that work for this side's runs, besides dbt itself.
+    helpers: tuple[int, ...]
 
-    def build(self) -> tuple[float, float]:
-        """Seconds by the clock, and of the processors, for one build of everything."""
+    def build(self) -> Cost:
+        """One build of everything."""
         environment = {**os.environ, VARIABLE: self.spool, **self.connection.environment()}
         environment |= {"DBT_PROFILES_DIR": str(self.folder), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-        catalog = psutil.Process(self.server.process.pid)
-        before, began = _processor(catalog), time.perf_counter()
-        command = [str(_BIN / "dbt"), "--quiet", "run", "--threads", "4"]
-        with subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL) as process:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+        before, began = self._processor(), time.perf_counter()
+        own = _wait_for([str(_BIN / "dbt"), "--quiet", "run", "--threads", "4"], self.folder, environment)
         seconds = time.perf_counter() - began
-        if process.returncode:
-            raise RuntimeError(f"dbt ended with {process.returncode}")
-        return seconds, usage.ru_utime + usage.ru_stime + _processor(catalog) - before
+        if self.spool:
+            _until_collected(Path(self.spool))
+        return seconds, own + self._processor() - before
+
+    def _processor(self) -> float:
+        return sum(_with_children(psutil.Process(pid)) for pid in self.helpers)
 
 
-def run(models: int = MODELS, rounds: int = ROUNDS, sample_rounds: int = 5) -> dict[str, Any]:
-    """Medians of both sides and their ratios (goal: 3 % at most), and of the sample project's first run."""
-    clocks: dict[str, list[float]] = {"with": [], "without": []}
-    processors: dict[str, list[float]] = {"with": [], "without": []}
+def run(models: int = MODELS, seconds: float = SECONDS, sample_seconds: float = SECONDS) -> dict[str, Any]:
+    """Medians of both sides and of the rounds' ratios (goal: 3 % at most), for dbt alone and for the sample's stack."""
+    return {**_models(models, seconds), "goal (%)": "<= 3", **(_sample(sample_seconds) if sample_seconds else {})}
+
+
+def _models(models: int, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         running = stack.enter_context(receiver(folder))
-        sides = {
-            "with": stack.enter_context(_side(folder / "with", models, str(running.spool))),
-            "without": stack.enter_context(_side(folder / "without", models, "")),
-        }
-        for number in range(rounds + 1):
-            # Each goes first every other time.
-            for side in ("with", "without") if number % 2 else ("without", "with"):
-                seconds, processor = sides[side].build()
-                if number:  # the first one makes the tables
-                    clocks[side].append(seconds)
-                    processors[side].append(processor)
-        spans = sum(trace.spans for trace in running.reader.traces())
-    shares = [a / b - 1 for a, b in zip(processors["with"], processors["without"], strict=True)]
-    return {
-        f"run of {models} models, with telemetry (s)": round(statistics.median(clocks["with"]), 2),
-        f"run of {models} models, without (s)": round(statistics.median(clocks["without"]), 2),
-        "overhead by the clock (%)": _percent(clocks),
-        "overhead in processor time (%)": _percent(processors),
-        "of single rounds (%)": f"{min(shares):.1%} to {max(shares):.1%}".replace("%", ""),
-        "goal (%)": "<= 3",
-        "spans of the runs": spans,
-        "rounds": rounds,
-        **(_sample(sample_rounds) if sample_rounds else {}),
-    }
+        recording = stack.enter_context(_side(folder / "with", models, str(running.spool), running.process.pid))
+        bare = stack.enter_context(_side(folder / "without", models, ""))
+        rounds = _rounds({"with": recording.build, "without": bare.build}, seconds)
+        spans = running.reader.traces()[0].spans
+    return {**_figures(f"run of {models} models", rounds), "spans of such a run": spans}
 
 
-def _sample(rounds: int) -> dict[str, Any]:
-    """Runs of the sample project on two whole stacks, one of which records nothing; seconds by the clock."""
-    clocks: dict[str, list[float]] = {"with": [], "without": []}
+def _sample(seconds: float) -> dict[str, Any]:
+    """Runs of the sample project on two whole stacks, one of which records nothing."""
     with tempfile.TemporaryDirectory() as name:
-        roots = {side: copy_sample(Path(name) / side / "shop") for side in clocks}
+        roots = {side: copy_sample(Path(name) / side / "shop") for side in ("with", "without")}
         with (roots["without"] / "floe.yaml").open("a") as file:
             file.write("\nobservability: {traces: false, lineage: false}\n")
         try:
             for root in roots.values():
                 floe(root, "up")
-            for number in range(rounds):
-                for side in ("with", "without") if number % 2 else ("without", "with"):
-                    clocks[side].append(seconds_of(roots[side], "run"))
+            sides = {side: _stack_run(root) for side, root in roots.items()}
+            return _figures("run of the sample", _rounds(sides, seconds))
         finally:
             for root in roots.values():
                 floe(root, "down")
-    return {
-        "run of the sample project, with telemetry (s)": round(statistics.median(clocks["with"]), 2),
-        "run of the sample project, without (s)": round(statistics.median(clocks["without"]), 2),
-        "overhead on it (%)": _percent(clocks),
-    }
 
 
-def _percent(found: dict[str, list[float]]) -> float:
-    return round(100 * (statistics.median(found["with"]) / statistics.median(found["without"]) - 1), 1)
+def _stack_run(root: Path) -> Callable[[], Cost]:
+    """`floe run` on a running stack, with the processor time of everything in the stack."""
+    status = json.loads(floe(root, "status", "--json").stdout)
+    instance, supervisor = status["instance"], status["supervisor_pid"]
+    spool = root / ".floe" / "telemetry" / "spool"
+
+    def one() -> Cost:
+        before, began = _processor_of(instance, supervisor), time.perf_counter()
+        environment = {**os.environ, "XDG_STATE_HOME": str(root.parent / "state")}
+        own = _wait_for([str(_BIN / "floe"), "run"], root, environment)
+        seconds = time.perf_counter() - began
+        _until_collected(spool)
+        return seconds, own + _processor_of(instance, supervisor) - before
+
+    return one
+
+
+def _rounds(sides: dict[str, Callable[[], Cost]], seconds: float) -> dict[str, list[Cost]]:
+    """Each side's costs, round by round; a first round warms up and does not count."""
+    costs: dict[str, list[Cost]] = {side: [] for side in sides}
+    began, number = time.monotonic(), 0
+    while number <= AT_LEAST or time.monotonic() - began < seconds:
+        # Each goes first every other time.
+        for side in sorted(sides, reverse=bool(number % 2)):
+            cost = sides[side]()
+            if number:
+                costs[side].append(cost)
+        number += 1
+    return costs
+
+
+def _figures(what: str, costs: dict[str, list[Cost]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for index, name in enumerate(("the clock", "processor time")):
+        recorded, bare = ([cost[index] for cost in costs[side]] for side in ("with", "without"))
+        shares = [100 * (a / b - 1) for a, b in zip(recorded, bare, strict=True)]
+        low, middle, high = statistics.quantiles(shares, n=4)
+        found[f"{what}, {name}: with telemetry (s)"] = round(statistics.median(recorded), 2)
+        found[f"{what}, {name}: without (s)"] = round(statistics.median(bare), 2)
+        found[f"{what}, {name}: overhead (%)"] = f"{middle:.1f} (half of the rounds: {low:.1f} to {high:.1f})"
+    return {**found, f"{what}: rounds": len(costs["with"])}
 
 
 @contextlib.contextmanager
-def _side(folder: Path, models: int, spool: str) -> Iterator[_Side]:
+def _side(folder: Path, models: int, spool: str, *helpers: int) -> Iterator[_Side]:
     (folder / "models").mkdir(parents=True)
     (folder / "dbt_project.yml").write_text(yaml.safe_dump(_PROJECT))
     for number in range(models):
@@ -131,15 +155,44 @@ def _side(folder: Path, models: int, spool: str) -> Iterator[_Side]:
         server.add_catalog("bench")
         connection = server.connection("bench", server.add_principal("writer", "bench", "CATALOG_MANAGE_CONTENT"))
         write_profile(folder / "profiles.yml", connection)
-        yield _Side(folder, server, connection, spool)
+        yield _Side(folder, server, connection, spool, (server.process.pid, *helpers))
 
 
-def _processor(process: psutil.Process) -> float:
+def _wait_for(command: list[str], folder: Path, environment: dict[str, str]) -> float:
+    """Seconds of the processors that a command and what it waited for took; raises RuntimeError where it fails."""
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return usage.ru_utime + usage.ru_stime
+
+
+def _until_collected(spool: Path, seconds: float = 10.0) -> None:
+    """Wait until the receiver has taken what the run recorded: its work belongs to the run."""
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up and spool.is_dir() and any(spool.iterdir()):
+        time.sleep(0.05)
+
+
+def _processor_of(instance: str, supervisor: int) -> float:
+    """Seconds of the processors that a stack's processes, and those that they have waited for, took until now."""
+    total = 0.0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid == supervisor or process.environ().get("FLOE_INSTANCE") == instance:
+                total += _with_children(process)
+    return total
+
+
+def _with_children(process: psutil.Process) -> float:
     times = process.cpu_times()
-    return float(times.user + times.system)
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 if __name__ == "__main__":
     given = [int(each) for each in sys.argv[1:]]
     for key, value in run(*given).items():
-        print(f"{key:48} {value:>12}")
+        print(f"{key:56} {value:>12}")
