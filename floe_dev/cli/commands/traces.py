@@ -116,7 +116,7 @@ def _say_gaps(output: Output, gaps: Sequence[Gap]) -> None:
 def _show(output: Output, root: Path, trace_id: str, *, as_json: bool) -> None:
     import json
 
-    from floe_dev.cli.render.traces import links_text, waterfall, when_text
+    from floe_dev.cli.render.traces import errors_text, links_text, waterfall, when_text
     from floe_dev.errors import Code, FloeError
 
     session = session_of(output, root)
@@ -132,6 +132,8 @@ def _show(output: Output, root: Path, trace_id: str, *, as_json: bool) -> None:
     summary = trace.summary
     output.data(f"{summary.name}  {summary.trace_id}  {when_text(summary.start_ns / 1e9)}  {summary.state}\n")
     output.data(waterfall(trace, color=output.color, unicode=output.unicode, width=output.width))
+    if errors := errors_text(trace, color=output.color):
+        output.data("\n" + errors)
     links = session.join().of_trace(summary)
     if links.runs or links.snapshots:
         output.data("\n" + links_text(links.model_copy(update={"traces": ()}), color=output.color, width=output.width))

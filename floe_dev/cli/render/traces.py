@@ -66,6 +66,22 @@ def waterfall(trace: Trace, *, color: bool, unicode: bool, width: int | None) ->
     return "\n".join(lines)
 
 
+def errors_text(trace: Trace, *, color: bool) -> str:
+    """The whole message of every failure that takes more than the waterfall's line, once, under its innermost span."""
+    innermost: dict[str, tuple[int, str]] = {}
+    for depth, span in trace.tree():
+        message = span.message.strip()
+        if span.status is not SpanStatus.ERROR or "\n" not in message:
+            continue
+        if depth > innermost.get(message, (-1, ""))[0]:
+            innermost[message] = (depth, span.name)
+    blocks = [
+        "\n".join([paint(name, "red", color=color), *(f"  {line}".rstrip() for line in message.splitlines())])
+        for message, (_, name) in innermost.items()
+    ]
+    return "\n\n".join(blocks)
+
+
 def links_text(links: Links, *, color: bool, width: int | None) -> str:
     """Assets, runs, traces and snapshots of one thing, each kind in a block of its own."""
     blocks = []
