@@ -7,8 +7,10 @@ import json
 import logging
 import threading
 from pathlib import Path
+from typing import Any
 
 from floe_dev.telemetry.decode import BadRequestError
+from floe_dev.telemetry.pack import packed
 from floe_dev.telemetry.store import Limits
 from floe_dev.telemetry.writer import BusyError, Kind, Request, Writer
 from floe_dev.tracing.spool import SUFFIX
@@ -111,15 +113,22 @@ def _take(file: Path, writer: Writer) -> None:
                 continue
             if kind not in _KINDS:
                 raise BadRequestError(f"unknown kind {kind!r}")
-            packed = content.get("protobuf")
-            as_json = packed is None
-            body = json.dumps(content["body"]).encode() if as_json else base64.b64decode(packed, validate=True)
+            request = _request(kind, content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             writer.lose("bad spool lines", 1, str(error))
             continue
-        answers.append(writer.put(Request(kind, body, as_json=as_json)))
+        answers.append(writer.put(request))
     for answer in answers:
         # What cannot be read was counted by the writer; only a store that refuses makes the file stay.
         if isinstance(refused := answer.exception(), BusyError):
             raise refused
     file.unlink(missing_ok=True)
+
+
+def _request(kind: Kind, line: dict[str, Any]) -> Request:
+    """A line as a request: packed where it can be, so that it costs what one over the wire does."""
+    if (carried := line.get("protobuf")) is not None:
+        return Request(kind, base64.b64decode(carried, validate=True), as_json=False)
+    if (content := packed(kind, line["body"])) is not None:
+        return Request(kind, content, as_json=False)
+    return Request(kind, json.dumps(line["body"]).encode(), as_json=True)
