@@ -23,7 +23,7 @@ from floe_dev.supervisor.core import Supervisor
 from floe_dev.supervisor.hub import Hub
 from floe_dev.supervisor.paths import new_instance
 from floe_dev.supervisor.plan import Plan
-from floe_dev.supervisor.state import load_state
+from floe_dev.supervisor.state import load_state, save_state
 
 
 def in_order(plan: Plan) -> Plan:
@@ -53,7 +53,6 @@ def alone(plan: Plan, name: str) -> Plan:
             plan,
             services=tuple(service for service in plan.services if service.name in wanted),
             steps=tuple(step for step in plan.steps if step.name in wanted),
-            urls=lambda _ports: {},
         )
     )
 
@@ -65,7 +64,8 @@ async def main(root: Path, service: str | None) -> None:
     assert known is not None, "the stack was up once"
     instance = new_instance(root)
     project = load_project(root)
-    assembly = Assembly(project, load_stack(known.stack, root), layout, instance, {})
+    # Also those of parts that are not started: Dagster's settings name them.
+    assembly = Assembly(project, load_stack(known.stack, root), layout, instance, dict(known.ports))
     plan = assembly.plan(lambda: None)
     hub = Hub(str(root), instance, os.getpid())
     supervisor = Supervisor(
@@ -89,6 +89,7 @@ async def main(root: Path, service: str | None) -> None:
         await asyncio.to_thread(sys.stdin.read)
     finally:
         await supervisor.stop(10)
+        save_state(layout, known)  # the ports of all parts, and not of those alone that were started
 
 
 if __name__ == "__main__":

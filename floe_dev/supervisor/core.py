@@ -191,16 +191,25 @@ class Supervisor:
             ) from None
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """End every service, dependents first, within `seconds` in all; then whatever still carries the marker."""
+        """End every service once those that need it have ended, within `seconds`; then whatever carries the marker."""
         give_up = time.monotonic() + seconds
-        remaining = dict(self.runners)
-        while remaining:
-            needed = {name for runner in remaining.values() for name in runner.service.depends_on}
-            level = {name: runner for name, runner in remaining.items() if name not in needed} or dict(remaining)
-            # What the levels below still need: a moment each, so that the catalog too is asked before it is killed.
-            limit = give_up - time.monotonic() - (0.5 if len(level) < len(remaining) else 0.0)
-            await asyncio.gather(*(runner.stop(limit) for runner in level.values()))
-            remaining = {name: runner for name, runner in remaining.items() if name not in level}
+        needing = {
+            name: [other for other, runner in self.runners.items() if name in runner.service.depends_on]
+            for name in self.runners
+        }
+        gone = {name: asyncio.Event() for name in self.runners}
+
+        async def end(name: str, runner: ServiceRunner) -> None:
+            for other in needing[name]:
+                await gone[other].wait()
+            # For what it needs itself a moment is left, so that the catalog too is asked before it is killed.
+            needs = any(other in self.runners for other in runner.service.depends_on)
+            try:
+                await runner.stop(give_up - time.monotonic() - (0.5 if needs else 0.0))
+            finally:
+                gone[name].set()
+
+        await asyncio.gather(*(end(name, runner) for name, runner in self.runners.items()))
         if self.fork_client is not None:
             self.fork_client.close()
         await self.containers.close()

@@ -137,6 +137,8 @@ class SocketServer:
             pass
         finally:
             gone.cancel()
+            # Only one may read: whoever reads the next request must not meet this one.
+            await asyncio.gather(gone, return_exceptions=True)
             self._hub.unsubscribe(queue)
             writer.close()
 
