@@ -47,6 +47,8 @@ class Storage(Protocol):
         """Delete every object below `location`."""
         ...
 
-    def vend(self, locations: Sequence[str], *, write: bool, seconds: int) -> StoreCredential:
-        """Keys for the objects below `locations` alone, to read or also to write, for `seconds`."""
+    def vend(
+        self, locations: Sequence[str], *, write: bool, seconds: int, also_read: Sequence[str] = ()
+    ) -> StoreCredential:
+        """Keys for `seconds`: to read or also to write below `locations`, and only to read below `also_read`."""
         ...

@@ -45,7 +45,14 @@ class FileStorage:
         """Delete the folder with all files."""
         shutil.rmtree(_path(location), ignore_errors=True)
 
-    def vend(self, locations: Sequence[str], *, write: bool, seconds: int) -> StoreCredential:  # noqa: ARG002
+    def vend(
+        self,
+        locations: Sequence[str],  # noqa: ARG002
+        *,
+        write: bool,  # noqa: ARG002
+        seconds: int,  # noqa: ARG002
+        also_read: Sequence[str] = (),  # noqa: ARG002
+    ) -> StoreCredential:
         """Raises OSError: the file system's own rights are all there is."""
         raise OSError(0, "files have no keys")
 

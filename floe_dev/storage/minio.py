@@ -99,8 +99,10 @@ class MinioStorage:
         if errors:
             raise OSError(0, f"{len(errors)} objects below {location} stay: {errors[0]}")
 
-    def vend(self, locations: Sequence[str], *, write: bool, seconds: int) -> StoreCredential:
-        """Keys for the objects below `locations` alone (STS AssumeRole with an inline policy)."""
+    def vend(
+        self, locations: Sequence[str], *, write: bool, seconds: int, also_read: Sequence[str] = ()
+    ) -> StoreCredential:
+        """Keys for the objects below `locations` and `also_read` alone (STS AssumeRole with an inline policy)."""
         from minio.credentials.providers import AssumeRoleProvider
 
         provider = AssumeRoleProvider(
@@ -108,7 +110,7 @@ class MinioStorage:
             access_key=self._credential.access_key,
             secret_key=self._credential.secret_key,
             duration_seconds=seconds,
-            policy=json.dumps(prefix_policy(locations, write=write), separators=(",", ":")),
+            policy=json.dumps(prefix_policy(locations, write=write, also_read=also_read), separators=(",", ":")),
             region=self.region,
         )
         asked_at = time.time()

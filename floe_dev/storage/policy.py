@@ -18,17 +18,11 @@ def split(location: str) -> tuple[str, str]:
     return bucket, key
 
 
-def prefix_policy(locations: Sequence[str], *, write: bool) -> dict[str, Any]:
-    """Read, or read and write, what lies below the locations; list nothing else."""
-    places = [split(location.rstrip("/")) for location in locations]
-    statements: list[dict[str, Any]] = [
-        {
-            "Effect": "Allow",
-            "Action": _WRITE if write else _READ,
-            "Resource": [f"arn:aws:s3:::{bucket}/{key}/*" for bucket, key in places],
-        }
-    ]
-    for bucket, key in places:
+def prefix_policy(locations: Sequence[str], *, write: bool, also_read: Sequence[str] = ()) -> dict[str, Any]:
+    """Read, or read and write, what lies below the locations, and read below others; list nothing else."""
+    places, others = _split_all(locations), _split_all(also_read)
+    statements = [_below(places, _WRITE if write else _READ), *([_below(others, _READ)] if others else [])]
+    for bucket, key in (*places, *others):
         statements.append(
             {
                 "Effect": "Allow",
@@ -38,6 +32,15 @@ def prefix_policy(locations: Sequence[str], *, write: bool) -> dict[str, Any]:
             }
         )
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _split_all(locations: Sequence[str]) -> list[tuple[str, str]]:
+    return [split(location.rstrip("/")) for location in locations]
+
+
+def _below(places: Sequence[tuple[str, str]], actions: Sequence[str]) -> dict[str, Any]:
+    resources = [f"arn:aws:s3:::{bucket}/{key}/*" for bucket, key in places]
+    return {"Effect": "Allow", "Action": list(actions), "Resource": resources}
 
 
 def bucket_policy(bucket: str) -> dict[str, Any]:

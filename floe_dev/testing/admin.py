@@ -46,6 +46,11 @@ class Admin:
         #: Whether the server takes several requests as one: floe's own does, Polaris does not. None: not asked yet.
         self._batches: bool | None = None
 
+    @property
+    def is_floes(self) -> bool:
+        """Whether the server was found to be floe's own, of this version or a later one."""
+        return self._batches is True
+
     def close(self) -> None:
         """Close the connection; a later request opens another."""
         with self._own_lock():

@@ -125,8 +125,8 @@ def template(build: Callable[..., object]) -> Any:
         identity = f"{build.__module__}.{build.__qualname__}"
 
         def fill(own: Lakehouse) -> None:
-            if own.stack.storage.base is not None:
-                # Keys are vended for one table's folder: a copy could not read the original's files.
+            if own.stack.storage.base is not None and not own.stack.admin.is_floes:
+                # Polaris vends keys for one table's folder: a copy could not read the original's files.
                 _call(build, own)
                 return
             found = prepared(own.stack, build.__name__, lambda first: _call(build, first), identity)

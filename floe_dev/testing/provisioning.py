@@ -21,11 +21,18 @@ _SHARED = "floe_tests"
 _ADMIN_ROLE = "catalog_admin"
 _READER_ROLE = "floe_test_names"
 _BASE = "default-base-location"
+#: A property that floe's own catalog heeds: where keys for a table's files may read as well.
+_READABLE = "floe.readable-locations"
 _NOT_NAME = re.compile(r"\W+", re.ASCII)
 
 
-def create_lakehouse(stack: TestStack, label: str, isolation: Isolation = "catalog") -> Lakehouse:
-    """A new, empty lakehouse named after `label`; raises FloeError 3001 or 3002."""
+def create_lakehouse(
+    stack: TestStack, label: str, isolation: Isolation = "catalog", *, template: bool = False
+) -> Lakehouse:
+    """A new, empty lakehouse named after `label`; raises FloeError 3001 or 3002.
+
+    Every other lakehouse of the stack may read what is in one that is a `template`.
+    """
     from pydantic import SecretStr
 
     from floe_dev.model.connection import CatalogConnection, Credential
@@ -44,7 +51,7 @@ def create_lakehouse(stack: TestStack, label: str, isolation: Isolation = "catal
         catalog, namespace, roles = name, NAMESPACE, [_ADMIN_ROLE]
         base = ""
         place = [
-            _make_catalog(stack, name),
+            _make_catalog(stack, name, template=template),
             _grant(name, _ADMIN_ROLE, {"type": "catalog", "privilege": "CATALOG_MANAGE_CONTENT"}),
             Ask("POST", f"{CATALOG}/{name}/namespaces", {"namespace": [namespace]}),
         ]
@@ -113,10 +120,14 @@ def _own_folder(lakehouse: Lakehouse) -> Path | None:
     return folder / lakehouse.namespace if lakehouse.isolation == "namespace" else folder
 
 
-def _make_catalog(stack: TestStack, name: str, accept: tuple[int, ...] = ()) -> Ask:
+def _make_catalog(stack: TestStack, name: str, accept: tuple[int, ...] = (), *, template: bool = False) -> Ask:
     properties = {"polaris.config.drop-with-purge.enabled": "true"}
     location = stack.location(name)
-    if location is not None:
+    if location is not None and stack.templates is not None:
+        if template:
+            location = f"{stack.templates}/{name}"
+        else:
+            properties[_READABLE] = stack.templates
         properties[_BASE] = location
     catalog = {
         "type": "INTERNAL",
@@ -134,6 +145,8 @@ def _shared_catalog(stack: TestStack) -> str:
         answers = stack.admin.together(
             [
                 _make_catalog(stack, _SHARED, accept=(409,)),
+                # Root's own right to purge what is dropped; its role alone manages, and deletes no data.
+                _grant(_SHARED, _ADMIN_ROLE, {"type": "catalog", "privilege": "CATALOG_MANAGE_CONTENT"}),
                 Ask("POST", roles, {"catalogRole": {"name": _READER_ROLE}}, (409,)),
                 # Clients list a catalog before they work in it. Others' data stays out of reach.
                 *(

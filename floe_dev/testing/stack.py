@@ -90,6 +90,11 @@ class TestStack:
         """Where a catalog of that name keeps its files; None: the server chooses."""
         return f"{self.storage.base.rstrip('/')}/{catalog}" if self.storage.base else None
 
+    @property
+    def templates(self) -> str | None:
+        """Where the catalogs of templates keep theirs, which copies read in place; None: the server chooses."""
+        return self.location("floe_templates")
+
     def storage_config(self, location: str | None) -> dict[str, Any]:
         """Polaris's storageConfigInfo of a catalog at `location`."""
         if location is None:

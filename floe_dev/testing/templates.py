@@ -94,7 +94,7 @@ def _build(stack: TestStack, name: str, build: Callable[[Lakehouse], object]) ->
     from floe_dev.testing.provisioning import create_lakehouse
 
     # Never dropped by itself: copies need its files until the session's catalog ends.
-    lakehouse = create_lakehouse(stack, f"template_{name}", "catalog")
+    lakehouse = create_lakehouse(stack, f"template_{name}", "catalog", template=True)
     try:
         build(lakehouse)
         found = [(holding.namespace, table) for holding in lakehouse.holdings() for table in holding.tables]

@@ -12,7 +12,7 @@ import threading
 import uuid
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from floe_dev.catalogs.rest import locations
@@ -173,10 +173,16 @@ def validated(make: Callable[[], V]) -> V:
         raise invalid(_first_line(error)) from None
 
 
-def loaded(metadata_location: str | None, content: bytes, config: dict[str, str]) -> bytes:
-    """A LoadTableResult (or LoadViewResult) around metadata bytes, without parsing them."""
+def loaded(
+    metadata_location: str | None, content: bytes, config: dict[str, str], credentials: Sequence[Any] = ()
+) -> bytes:
+    """A LoadTableResult (or LoadViewResult) around metadata bytes, without parsing them.
+
+    `credentials` are its storage credentials, told where one set in `config` is not enough.
+    """
     start = b"{" if metadata_location is None else b'{"metadata-location":' + _dump(metadata_location) + b","
-    return b"".join((start, b'"metadata":', content, b',"config":', _dump(config), b"}"))
+    more = b',"storage-credentials":' + _dump(credentials) if credentials else b""
+    return b"".join((start, b'"metadata":', content, b',"config":', _dump(config), more, b"}"))
 
 
 def _dump(value: Any) -> bytes:

@@ -15,7 +15,7 @@ from floe_dev.catalogs.rest.metadata import loaded, parse_model, validated
 from floe_dev.catalogs.rest.paging import page
 from floe_dev.catalogs.rest.registry import Identifier
 from floe_dev.catalogs.rest.server import Request, Server
-from floe_dev.catalogs.rest.vending import DELEGATION
+from floe_dev.catalogs.rest.vending import DELEGATION, readable, storage_credentials
 
 PURGE_SWITCH = "polaris.config.drop-with-purge.enabled"
 
@@ -59,17 +59,16 @@ def create_table(server: Server, call: Call) -> Reply:
             metadata = validated(lambda: _new_metadata(body, location))
             if staged:
                 content = validated(metadata.model_dump_json).encode()
-                config = server.vending.config(
-                    call, request.access, location, namespace, identifier.name, creating=True
-                )
-                return Reply(200, loaded(None, content, config))
+                config = _config(server, request, identifier, location, creating=True)
+                return Reply(200, loaded(None, content, config, _credentials(request, location, config)))
             metadata_location, content = store(server, request, identifier, metadata, None)
-            config = server.vending.config(call, request.access, location, namespace, identifier.name, creating=True)
+            config = _config(server, request, identifier, location, creating=True)
         except BaseException:
             server.folders.release(location)
             raise
         tx.on_rollback.append(lambda: server.folders.release(location))
-    return Reply(200, loaded(metadata_location, content, config), {"etag": _etag(metadata_location, "all")})
+    answer = loaded(metadata_location, content, config, _credentials(request, location, config))
+    return Reply(200, answer, {"etag": _etag(metadata_location, "all")})
 
 
 def _folder(server: Server, request: Request, identifier: Identifier, asked: Any) -> str:
@@ -127,11 +126,28 @@ def load_table(server: Server, call: Call) -> Reply:
         etag = _etag(metadata_location, which)
     if which == "refs":
         content = _only_referenced(content)
-    return Reply(200, loaded(metadata_location, content, config), {"etag": etag})
+    answer = loaded(metadata_location, content, config, _credentials(request, location or "", config))
+    return Reply(200, answer, {"etag": etag})
 
 
-def _config(server: Server, request: Request, identifier: Identifier, location: str) -> dict[str, str]:
-    return server.vending.config(request.call, request.access, location, identifier.namespace, identifier.name)
+def _config(
+    server: Server, request: Request, identifier: Identifier, location: str, *, creating: bool = False
+) -> dict[str, str]:
+    return server.vending.config(
+        request.call,
+        request.access,
+        location,
+        identifier.namespace,
+        identifier.name,
+        creating=creating,
+        also_read=readable(request.warehouse.properties),
+    )
+
+
+def _credentials(request: Request, location: str, config: dict[str, str]) -> list[dict[str, Any]]:
+    """Keys by place, where the catalog's readers may read elsewhere too; one place needs no telling."""
+    also = readable(request.warehouse.properties)
+    return storage_credentials(config, (location, *also)) if also else []
 
 
 def _only_referenced(content: bytes) -> bytes:
@@ -259,7 +275,8 @@ def credentials(server: Server, call: Call) -> Reply:
         location = registry.folder(request.tx, identifier) or ""
     headers = {**call.headers, DELEGATION: "vended-credentials"}
     config = _config(server, replace(request, call=replace(call, headers=headers)), identifier, location)
-    return Reply.json({"storage-credentials": [{"prefix": location, "config": config}] if config else []})
+    places = (location, *readable(request.warehouse.properties))
+    return Reply.json({"storage-credentials": storage_credentials(config, places)})
 
 
 def metrics(server: Server, call: Call) -> Reply:

@@ -75,6 +75,11 @@ class StorageContract:
             reader.write(f"{place}/mine/b", b"y")
         with pytest.raises(OSError):
             reader.read(f"{place}/theirs/a")
+        both = as_vended(store.vend([f"{place}/mine"], write=True, seconds=900, also_read=[f"{place}/theirs"]))
+        both.write(f"{place}/mine/c", b"z")
+        assert both.read(f"{place}/theirs/a") == b"x"
+        with pytest.raises(OSError):
+            both.write(f"{place}/theirs/a", b"y")
         writer = as_vended(store.vend([f"{place}/mine"], write=True, seconds=900))
         writer.write(f"{place}/mine/b", b"y")
         assert store.read(f"{place}/mine/b") == b"y"
