@@ -6,6 +6,7 @@ Times are integer nanoseconds since the epoch, as OpenTelemetry has them; ids ar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -22,16 +23,21 @@ class SpanStatus(StrEnum):
     ERROR = "error"
 
 
-class SpanEvent(Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanEvent:
     """Something that happened at one moment of a span, such as an exception."""
 
     name: str
     time_ns: int
-    attributes: dict[str, Any] = Field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
-class Span(Model):
-    """One piece of work; `attributes` are the span's own, `resource` those of the process that did it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One piece of work; `attributes` are the span's own, `resource` those of the process that did it.
+
+    No `Model`, which takes three times the memory: a trace may have a hundred thousand of them.
+    """
 
     trace_id: str
     span_id: str
@@ -45,8 +51,9 @@ class Span(Model):
     status: SpanStatus = SpanStatus.UNSET
     #: Why it failed.
     message: str = ""
-    attributes: dict[str, Any] = Field(default_factory=dict)
-    resource: dict[str, Any] = Field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+    #: One object for all spans of a process.
+    resource: dict[str, Any] = field(default_factory=dict)
     events: tuple[SpanEvent, ...] = ()
     #: Trace ids of the spans it is linked to.
     links: tuple[str, ...] = ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as PackedLog
@@ -15,23 +16,23 @@ _KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
 _STATUS = (SpanStatus.UNSET, SpanStatus.OK, SpanStatus.ERROR)
 
 
-def span_of(body: bytes, resource: Mapping[str, Any]) -> Span:
-    """The span as it was received."""
+def span_of(body: bytes, resource: dict[str, Any]) -> Span:
+    """The span as it was received; `resource` is shared by all that are given it, and so are words that repeat."""
     packed = PackedSpan.FromString(body)
     kind, code = packed.kind, packed.status.code
     return Span(
-        trace_id=packed.trace_id.hex(),
+        trace_id=sys.intern(packed.trace_id.hex()),
         span_id=packed.span_id.hex(),
         parent_id=packed.parent_span_id.hex() or None,
-        name=packed.name,
+        name=sys.intern(packed.name),
         kind=_KINDS[kind] if kind < len(_KINDS) else "internal",
-        service=str(resource.get("service.name", "")),
+        service=sys.intern(str(resource.get("service.name", ""))),
         start_ns=packed.start_time_unix_nano,
         end_ns=packed.end_time_unix_nano,
         status=_STATUS[code] if code < len(_STATUS) else SpanStatus.UNSET,
         message=packed.status.message,
         attributes=attributes_of(packed),
-        resource=dict(resource),
+        resource=resource,
         events=tuple(
             SpanEvent(name=event.name, time_ns=event.time_unix_nano, attributes=attributes_of(event))
             for event in packed.events

@@ -50,6 +50,7 @@ class FloeScreen(Screen[None]):
         Binding("right", "app.focus_next", "Next panel", show=False, id="next-panel"),
     ]
     crumb = ""
+    _crumbs_shown: Text | None = None
 
     @property
     def floe(self) -> DashboardApp:
@@ -87,11 +88,17 @@ class FloeScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """Shown again: things may have changed meanwhile."""
         self.renew()
+        self.tick()
 
     def renew(self) -> None:
         """Show the latest State, unless the screen is only being made: it takes the State when it is."""
         if self.query("#small"):
             self.take(self.floe.backend.state)
+
+    def tick(self) -> None:
+        """Draw ages anew, which grow while nothing else changes."""
+        for grid in self.query(SliceGrid):
+            grid.tick()
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so where there is no room."""
@@ -106,7 +113,10 @@ class FloeScreen(Screen[None]):
 
     def take(self, state: State) -> None:
         """Show this state; called for the screen that is seen only."""
-        self.query_one("#crumbs", Static).update(self._crumbs(state))
+        crumbs = self._crumbs(state)
+        if crumbs != self._crumbs_shown:
+            self._crumbs_shown = crumbs
+            self.query_one("#crumbs", Static).update(crumbs)
         for grid in self.query(SliceGrid):
             grid.take(state)
 

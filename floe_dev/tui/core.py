@@ -55,7 +55,7 @@ class CoreApp(TypeAheadApp):
                     loop.call_soon_threadsafe(self.call_later, self._gather)
 
         self._end = self.backend.subscribe(changed)
-        self.set_interval(_TICK_SECONDS, self._apply)
+        self.set_interval(_TICK_SECONDS, self._tick)
         self._watch_runs(self.backend.state)
 
     def on_unmount(self) -> None:
@@ -64,6 +64,11 @@ class CoreApp(TypeAheadApp):
 
     def _gather(self) -> None:
         self.set_timer(_GATHER_SECONDS, self._apply)
+
+    def _tick(self) -> None:
+        self._apply()
+        if isinstance(self.screen, FloeScreen):
+            self.screen.tick()
 
     def _apply(self) -> None:
         self._pending = False

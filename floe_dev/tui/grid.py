@@ -116,6 +116,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         self._widths: tuple[int, ...] | None = None
         self.follow = False
         self._base = Style()
+        self._ticked: list[list[Cell | str]] = []
         #: Items chosen with the space bar, by key.
         self.chosen: set[str] = set()
 
@@ -144,9 +145,10 @@ class Grid(ScrollView, Generic[T], can_focus=True):
 
     def show(self, items: Sequence[T], placeholder: Cell = ("nothing here yet", "dim")) -> None:
         """Show these items, or the placeholder where there are none; the cursor stays on its item."""
-        self._placeholder = placeholder
-        if items is self._all:
+        if placeholder != self._placeholder:
+            self._placeholder = placeholder
             self.refresh()
+        if items is self._all:
             return
         before = self._seen()
         self._all = items
@@ -159,6 +161,14 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         """What is drawn of the items: the rows on the screen, where they stand, and the cursor."""
         top = self.scroll_offset.y
         return (top, self._cursor, not self._all, *self._shown[top : top + self.size.height + 1])
+
+    def tick(self) -> None:
+        """Draw anew if a row on the screen tells more than at the last tick, though it is the same item: ages."""
+        top = self.scroll_offset.y
+        told = [[column.cell(item) for column in self._columns] for item in self._shown[top : top + self.size.height]]
+        if told != self._ticked:
+            self._ticked = told
+            self.refresh()
 
     def set_filter(self, text: str) -> None:
         """Show only what matches (see `filtering`)."""

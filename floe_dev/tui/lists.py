@@ -171,6 +171,7 @@ class SliceGrid(Grid[Any]):
         self.slice_name = name
         self._number_key = number_key
         self._told: tuple[object, ...] = ()
+        self._titles: tuple[object, ...] = ()
 
     def take(self, state: State) -> None:
         """Show the slice of this state."""
@@ -183,7 +184,6 @@ class SliceGrid(Grid[Any]):
             placeholder = (_EMPTY[self.slice_name], "dim")
         told = (part.items, part.stale_since, part.reason, placeholder, len(self.items))
         if told == self._told:
-            self.refresh()
             return
         self.show(part.items, placeholder)
         self._told = (*told[:-1], len(self.items))
@@ -203,12 +203,15 @@ class SliceGrid(Grid[Any]):
             title.append(f" · {count} {state_cell(word)[0]}")
         if self.filter_text:
             title.append(f" · /{inert(self.filter_text)}")
-        self.border_title = title
         # Where it never answered, the reason stands in the panel itself.
         stale = part.stale_since is not None and part.as_of is not None
         self.set_class(part.stale_since is not None, "-stale")
         since = f"△ stale since {clock(part.stale_since)}: {inert(part.reason or '')}" if stale else ""
-        self.border_subtitle = Text(since)
+        # A title that is set, even to what it was, draws the whole panel anew.
+        if (title, since) != self._titles:
+            self._titles = title, since
+            self.border_title = title
+            self.border_subtitle = Text(since)
 
 
 def _troubles(name: str, items: tuple[Any, ...]) -> dict[str, int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -31,33 +33,53 @@ class SpanRow:
     share: float
 
 
-def rows_of(trace: Trace, folded: set[str]) -> list[SpanRow]:
-    """The spans that are not inside a folded one."""
-    begin = trace.summary.start_ns
-    whole = max(1, trace.summary.end_ns - begin)
-    counts: dict[str, int] = {}
-    for span in trace.spans:
-        if span.parent_id:
-            counts[span.parent_id] = counts.get(span.parent_id, 0) + 1
-    critical = critical_path(trace)
-    found = []
-    hidden_below: int | None = None
-    for depth, span in trace.tree():
-        if hidden_below is not None and depth > hidden_below:
-            continue
-        hidden_below = depth if span.span_id in folded else None
-        found.append(
-            SpanRow(
-                span=span,
-                depth=depth,
-                children=counts.get(span.span_id, 0),
-                folded=span.span_id in folded,
-                critical=span.span_id in critical,
-                offset=max(0.0, min(1.0, (span.start_ns - begin) / whole)),
-                share=max(0.0, min(1.0, (span.end_ns - span.start_ns) / whole)),
-            )
+class Waterfall(Sequence[SpanRow]):
+    """The spans that are not inside a folded one; a row is made when it is looked at."""
+
+    def __init__(self, trace: Trace, folded: set[str]) -> None:
+        """Walks the trace once."""
+        self._folded = frozenset(folded)
+        self._begin = trace.summary.start_ns
+        self._whole = max(1, trace.summary.end_ns - self._begin)
+        self._children = Counter(span.parent_id for span in trace.spans if span.parent_id)
+        self._critical = critical_path(trace)
+        self._spans: list[Span] = []
+        self._depths = array("L")
+        hidden_below: int | None = None
+        for depth, span in trace.tree():
+            if hidden_below is not None and depth > hidden_below:
+                continue
+            hidden_below = depth if span.span_id in self._folded else None
+            self._spans.append(span)
+            self._depths.append(depth)
+
+    def __len__(self) -> int:
+        """How many are seen."""
+        return len(self._spans)
+
+    @overload
+    def __getitem__(self, place: int) -> SpanRow: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[SpanRow]: ...
+
+    def __getitem__(self, place: int | slice) -> SpanRow | list[SpanRow]:
+        """The row, or the rows, at that place."""
+        if isinstance(place, slice):
+            return [self._row(one) for one in range(*place.indices(len(self)))]
+        return self._row(place)
+
+    def _row(self, place: int) -> SpanRow:
+        span = self._spans[place]
+        return SpanRow(
+            span=span,
+            depth=self._depths[place],
+            children=self._children[span.span_id],
+            folded=span.span_id in self._folded,
+            critical=span.span_id in self._critical,
+            offset=max(0.0, min(1.0, (span.start_ns - self._begin) / self._whole)),
+            share=max(0.0, min(1.0, (span.end_ns - span.start_ns) / self._whole)),
         )
-    return found
 
 
 def critical_path(trace: Trace) -> set[str]:
@@ -161,7 +183,7 @@ class TraceScreen(DetailScreen):
         item = self.section("spans").current
         if isinstance(item, SpanRow) and item.children and self._trace is not None:
             self._folded ^= {item.span.span_id}
-            self.section("spans").show(rows_of(self._trace, self._folded))
+            self.section("spans").show(Waterfall(self._trace, self._folded))
 
     def action_fold_all(self) -> None:
         """Fold all below the root, or unfold all."""
@@ -171,7 +193,7 @@ class TraceScreen(DetailScreen):
         self._folded = (
             set() if self._folded else {s.span_id for s in self._trace.spans if s.span_id in parents and s.parent_id}
         )
-        self.section("spans").show(rows_of(self._trace, self._folded))
+        self.section("spans").show(Waterfall(self._trace, self._folded))
 
     @on(Grid.Moved)
     def _moved(self, event: Grid.Moved) -> None:
@@ -213,7 +235,7 @@ class TraceScreen(DetailScreen):
                 ("run", summary.run_id or ""),
             ]
         )
-        self.section("spans").show(rows_of(trace, self._folded))
+        self.section("spans").show(Waterfall(trace, self._folded))
         self.section("log").show(list(enumerate(log)), ("no log records with this trace", "dim"))
         if trace.spans:
             self._show_attributes(trace.spans[0])

@@ -19,7 +19,7 @@ RESTORED = (b"\x1b[?1049l", b"\x1b[?25h")
 
 
 class Terminal:
-    """Runs `floe` with these arguments; everything it writes is kept in `output`."""
+    """Runs `floe`, or another program, with these arguments; everything it writes is kept in `output`."""
 
     def __init__(
         self,
@@ -27,8 +27,9 @@ class Terminal:
         cwd: Path,
         size: tuple[int, int] = (100, 30),
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "floe_dev.cli"),
     ) -> None:
-        """`size` in columns and rows."""
+        """`size` in columns and rows; `program` is what Python runs."""
         variables = {key: value for key, value in os.environ.items() if not key.startswith(("FLOE_", "POLARIS_"))}
         # With COLUMNS and LINES, which a worker of pytest-xdist has, the kernel's word for the size does not count.
         for name in ("NO_COLOR", "COLORTERM", "TMUX", "COLUMNS", "LINES"):
@@ -38,7 +39,7 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:  # pragma: no cover - the child becomes floe
             os.chdir(cwd)
-            os.execve(sys.executable, [sys.executable, "-m", "floe_dev.cli", *arguments], variables)
+            os.execve(sys.executable, [sys.executable, *program, *arguments], variables)
         self.resize(*size)
 
     def resize(self, columns: int, rows: int) -> None:
@@ -61,6 +62,14 @@ class Terminal:
             if not part:
                 break
             found += part
+        self.output += found
+        return found
+
+    def read_some(self, seconds: float) -> bytes:
+        """What it writes next; nothing if it writes nothing within that time."""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return b""
+        found = os.read(self.fd, 1 << 16)
         self.output += found
         return found
 

@@ -22,7 +22,7 @@ from floe_dev.tui.service import ServiceScreen
 from floe_dev.tui.table import TableScreen
 from floe_dev.tui.text import inert
 from floe_dev.tui.themes import THEMES
-from floe_dev.tui.trace import TraceScreen, critical_path, rows_of
+from floe_dev.tui.trace import TraceScreen, Waterfall, critical_path
 from tests.tui.fake import FakeBackend, asset, full, shop
 from tests.tui.screens import run, screen_text, seen, settled
 
@@ -360,8 +360,8 @@ def test_the_waterfall_marks_the_critical_path_and_folds() -> None:
     spans = (span("root", None, 0, 100), span("a", "root", 0, 40), span("b", "root", 5, 20), span("c", "root", 45, 99))
     trace = Trace(summary=TraceSummary(trace_id="ab" * 16, name="root", start_ns=0, end_ns=100, spans=4), spans=spans)
     assert critical_path(trace) == {"root", "a", "c"}
-    assert [row.span.name for row in rows_of(trace, set())] == ["root", "a", "b", "c"]
-    assert [row.span.name for row in rows_of(trace, {"root"})] == ["root"]
+    assert [row.span.name for row in Waterfall(trace, set())] == ["root", "a", "b", "c"]
+    assert [row.span.name for row in Waterfall(trace, {"root"})] == ["root"]
 
 
 def test_inert_text_has_nothing_a_terminal_acts_on() -> None:
