@@ -158,6 +158,10 @@ class CapsuleBackend:
         """The end of a service's log."""
         return read_log(self._session.layout.logs_dir / f"{service}.log", position)
 
+    def usage(self, service: str) -> details.Usage | None:  # noqa: ARG002 - the protocol's
+        """Nothing runs in a capsule."""
+        return None
+
     def environment(self, service: str) -> tuple[tuple[str, str], ...]:
         """The variables of whoever made the capsule, secrets removed."""
         found = self._session.document(form.ENVIRONMENT) or {}

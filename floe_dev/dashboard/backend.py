@@ -8,6 +8,7 @@ from floe_dev.dashboard.details import Details
 from floe_dev.dashboard.executing import Executor, Export
 from floe_dev.dashboard.watching import Watchers
 from floe_dev.model import commands
+from floe_dev.model.details import Usage
 from floe_dev.model.state import State
 from floe_dev.session import Session
 
@@ -41,6 +42,13 @@ class LocalBackend(Details):
     def send(self, command: commands.Command) -> str:
         """Carry a command out; FLOE8101 where the dashboard only reads."""
         return self._executor.send(command)
+
+    def usage(self, service: str) -> Usage | None:
+        """What the service's container uses; None where there is none."""
+        from floe_dev.drivers.usage import container_usage
+        from floe_dev.supervisor.paths import project_key
+
+        return container_usage(project_key(self._session.root), service)
 
     def environment(self, service: str) -> tuple[tuple[str, str], ...]:
         """The log's place, what clients use, then the process's own; secrets hidden."""

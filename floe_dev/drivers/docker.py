@@ -65,7 +65,12 @@ class ContainerSpec:
     @property
     def name(self) -> str:
         """The container's name, one for each project and service."""
-        return f"floe-{self.project}-{self.service}"
+        return container_name(self.project, self.service)
+
+
+def container_name(project: str, service: str) -> str:
+    """The container of a project's service."""
+    return f"floe-{project}-{service}"
 
 
 def network_name(project: str) -> str:
@@ -246,6 +251,15 @@ def wait(container: Any) -> int:
         return int(container.wait(timeout=None)["StatusCode"])
     except Exception:  # noqa: BLE001 - requests' and urllib3's many kinds all mean: it is gone
         return -9
+
+
+def ran_out_of_memory(container: Any) -> bool:
+    """Whether the kernel ended it for its memory limit; False where it is gone."""
+    try:
+        container.reload()
+        return bool(container.attrs["State"].get("OOMKilled"))
+    except Exception:  # noqa: BLE001 - as above
+        return False
 
 
 def stop(container: Any, seconds: float) -> None:

@@ -16,6 +16,7 @@ from floe_dev.model.details import (
     RunDetail,
     TableDetail,
     TableFiles,
+    Usage,
 )
 from floe_dev.model.state import AutomationView, State
 from floe_dev.model.traces import Trace
@@ -90,6 +91,10 @@ class Backend(Protocol):
 
     def log(self, service: str, position: int | None = None) -> LogChunk:
         """The end of a service's log, or what was written since `position`."""
+        ...
+
+    def usage(self, service: str) -> Usage | None:
+        """What the service's container uses, measured for about a second; None where there is none."""
         ...
 
     def environment(self, service: str) -> tuple[tuple[str, str], ...]:

@@ -98,6 +98,14 @@ class PartitionView:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a container uses: bytes of memory, percent of one processor."""
+
+    memory: int
+    cpu: float
+
+
+@dataclass(frozen=True, slots=True)
 class TableDetail:
     """One table or view from its metadata."""
 

@@ -45,6 +45,8 @@ class ServiceStatus(Model):
     restarts: int = 0
     #: Why it is not ready: the last probe's answer, the exit status, the port that was taken and by whom.
     reason: str | None = None
+    #: Why it ended the last time that it did so on its own; kept when it is ready again.
+    last_end: str | None = None
     log: str | None = None
     #: The container's name, where it runs in one.
     container: str | None = None

@@ -33,6 +33,7 @@ from floe_dev.supervisor.probe import ask
 PROBE_INTERVAL = 0.05
 #: Seconds a process has to disappear after SIGKILL.
 _KILL_SECONDS = 2.0
+_OUT_OF_MEMORY = "ran out of memory"
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class ServiceRunner:
                 return
             # What it leaves of its group may still hold its port.
             self._end_group()
-            reason = self._told or _describe_exit(code, contained=self._container is not None)
+            reason = await self._why_ended(code)
             was_ready = self.ready.is_set()
             self.ready.clear()
             now = time.monotonic()
@@ -171,7 +172,7 @@ class ServiceRunner:
             if was_ready and now - self._started[1] > policy.max_delay_seconds:
                 delay = policy.delay_seconds
             restarts = self._context.hub.service_status(self.service.name).restarts + 1
-            self._observe(ServiceState.RESTARTING, reason=reason, restarts=restarts, pid=None)
+            self._observe(ServiceState.RESTARTING, reason=reason, restarts=restarts, last_end=reason, pid=None)
             await asyncio.sleep(delay)
             delay = min(delay * 2, policy.max_delay_seconds)
 
@@ -243,13 +244,20 @@ class ServiceRunner:
         if self._container is None or event.container != self._container.id:
             return
         if event.action == "oom":
-            self._told = "ran out of memory"
+            self._told = _OUT_OF_MEMORY
         elif event.action == "pause":
             self._shown = self._context.hub.service_status(self.service.name).state
             self._observe(ServiceState.STARTING, reason=f"paused from outside (docker unpause {self._container.name})")
         elif event.action == "unpause" and self._shown is not None:
             self._observe(self._shown, reason=None)
             self._shown = None
+
+    async def _why_ended(self, code: int) -> str:
+        contained = self._container is not None
+        # The event may come after the end itself.
+        if contained and not self._told and await asyncio.to_thread(docker.ran_out_of_memory, self._container):
+            self._told = _OUT_OF_MEMORY
+        return self._told or _describe_exit(code, contained=contained)
 
     async def _probe(self, pid: int) -> None:
         probe = self.service.probe

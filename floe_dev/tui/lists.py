@@ -16,7 +16,9 @@ def _service_state(service: ServiceView) -> Cell:
 
 
 def _reason(service: ServiceView) -> str:
-    return service.status.reason or (f"{service.status.restarts} restarts" if service.status.restarts else "")
+    status = service.status
+    times = f"{status.restarts} restart{'' if status.restarts == 1 else 's'}"
+    return status.reason or (": ".join(filter(None, (times, status.last_end))) if status.restarts else "")
 
 
 SERVICES: tuple[Column[ServiceView], ...] = (

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from floe_dev.model.details import LogChunk
+from floe_dev.errors import FloeError
+from floe_dev.model.details import LogChunk, Usage
 from floe_dev.model.state import State
 from floe_dev.tui.detail import PAIRS, DetailScreen
 from floe_dev.tui.grid import Column, Grid
@@ -15,6 +16,8 @@ from floe_dev.tui.join import Links
 from floe_dev.tui.text import age, clock, size, state_cell
 
 _POLL_SECONDS = 0.4
+#: Between two looks at what a container uses; nobody asks the engine while the screen is not shown.
+_USAGE_SECONDS = 2.0
 _KEPT_LINES = 20_000
 
 
@@ -23,6 +26,12 @@ def _tone(line: str) -> str:
     if "ERROR" in upper or "TRACEBACK" in upper or "CRITICAL" in upper:
         return "bad"
     return "warn" if "WARN" in upper else ""
+
+
+def _restarts(count: int, last_end: str | None) -> str:
+    if not count:
+        return ""
+    return f"{count}, the last time it {last_end}" if last_end else str(count)
 
 
 LINES: tuple[Column[tuple[int, str]], ...] = (Column("", 20, lambda line: (line[1], _tone(line[1])), grow=True),)
@@ -42,6 +51,8 @@ class ServiceScreen(DetailScreen):
         self._count = 0
         self._position: int | None = None
         self._asking = False
+        self._measuring = False
+        self._usage: Usage | None = None
 
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
         """One tab each."""
@@ -54,8 +65,10 @@ class ServiceScreen(DetailScreen):
         )
 
     def on_mount(self) -> None:
-        """Follow the log."""
+        """Follow the log, and what a container uses."""
         self.set_interval(_POLL_SECONDS, self.load)
+        self.set_interval(_USAGE_SECONDS, self._measure)
+        self._measure()
 
     def load(self) -> None:
         """Ask for what was written since."""
@@ -81,8 +94,9 @@ class ServiceScreen(DetailScreen):
                     "process",
                     f"pid {status.pid}, {size(found.memory)}, {found.cpu or 0:.0f} % cpu" if status.pid else "",
                 ),
+                ("container", self._container(status.container)),
                 ("up", f"{age(status.ready_at)} since {clock(status.ready_at)}" if status.ready_at else ""),
-                ("restarts", str(status.restarts) if status.restarts else ""),
+                ("restarts", _restarts(status.restarts, status.last_end)),
             ]
         )
         steps = [
@@ -90,6 +104,24 @@ class ServiceScreen(DetailScreen):
             for step in state.stack.steps
         ]
         self.section("steps").show(steps)
+
+    def _container(self, name: str | None) -> str:
+        if name is None or self._usage is None:
+            return name or ""
+        return f"{name}, {size(self._usage.memory)}, {self._usage.cpu:.0f} % cpu"
+
+    def _measure(self) -> None:
+        found = next((one for one in self.floe.backend.state.services.items if one.status.name == self.service), None)
+        if self._measuring or not self.is_current or found is None or found.status.container is None:
+            return
+        self._measuring = True
+        self.floe.background(lambda: self.floe.backend.usage(self.service), self._measured)
+
+    def _measured(self, answer: object) -> None:
+        self._measuring = False
+        if self.is_attached and not isinstance(answer, FloeError):
+            self._usage = answer if isinstance(answer, Usage) else None
+            self.take(self.floe.backend.state)
 
     def tab_shown(self, section: str) -> None:
         """The settings are read when they are looked at."""

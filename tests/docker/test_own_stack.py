@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from floe_dev.dashboard.backend import LocalBackend
 from floe_dev.drivers import docker
 from floe_dev.model.layout import Layout
 from floe_dev.session import Session
@@ -32,6 +33,11 @@ services:
     volumes: ["kept:/data"]
     depends_on: [minio]
     healthcheck: {{test: "exec bash -c 'test -s /data/greeting && exec 3<>/dev/tcp/minio/9000'"}}
+  hungry:
+    image: {image}
+    init: true
+    mem_limit: 32m
+    command: [bash, -c, "until rm /tmp/eat 2>/dev/null; do sleep 0.1; done; x=$$(yes | head -c 300m)"]
 volumes:
   kept:
 """
@@ -86,6 +92,23 @@ def test_a_container_that_is_killed_or_removed_comes_back(mine: RunningStack) ->
         else:
             container.remove(force=True)
         _wait_for(mine, "box", number)
+
+
+def test_a_container_that_runs_out_of_memory_says_so_and_comes_back(mine: RunningStack) -> None:
+    container = docker.connect().containers.get(_service(mine, "hungry")["container"])
+    assert container.exec_run(["touch", "/tmp/eat"]).exit_code == 0
+    _wait_for(mine, "hungry", 1)
+    assert _service(mine, "hungry")["last_end"] == "ran out of memory"
+    assert "ran out of memory" in mine.floe("status").stdout
+
+
+def test_what_a_container_uses_is_asked_of_the_engine(mine: RunningStack) -> None:
+    backend = LocalBackend(Session(mine.root))
+    used = backend.usage("postgres")
+    assert used is not None
+    assert 1_000_000 < used.memory < 1_000_000_000
+    assert used.cpu >= 0
+    assert backend.usage("telemetry") is None
 
 
 def _wait_for(stack: RunningStack, name: str, restarts: int) -> None:

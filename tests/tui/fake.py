@@ -20,6 +20,7 @@ from floe_dev.model.details import (
     RunDetail,
     TableDetail,
     TableFiles,
+    Usage,
 )
 from floe_dev.model.state import AssetView, AutomationView, ServiceView, Slice, StackView, State, TableView
 from floe_dev.model.status import ServiceState, ServiceStatus
@@ -34,6 +35,8 @@ class FakeBackend:
         self._changed: list[Callable[[], None]] = []
         self.sent: list[commands.Command] = []
         self.lines: tuple[str, ...] = ()
+        #: How often a container was measured.
+        self.measured = 0
         self.found_trace: Trace | None = None
         self.partitions: tuple[tuple[str, str], ...] = ()
         self.found_automation = AutomationDetail()
@@ -100,6 +103,10 @@ class FakeBackend:
     def log(self, service: str, position: int | None = None) -> LogChunk:
         lines, self.lines = self.lines, ()
         return LogChunk(lines, (position or 0) + len(lines))
+
+    def usage(self, service: str) -> Usage | None:
+        self.measured += 1
+        return Usage(memory=123_000_000, cpu=7.4)
 
     def environment(self, service: str) -> tuple[tuple[str, str], ...]:
         return (("POLARIS_URI", "http://127.0.0.1:1"),)

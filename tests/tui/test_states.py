@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,7 +13,8 @@ from textual.pilot import Pilot
 
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands
-from floe_dev.model.state import RunView, Slice, State, TableView
+from floe_dev.model.state import RunView, ServiceView, Slice, State, TableView
+from floe_dev.model.status import ServiceState, ServiceStatus
 from floe_dev.model.traces import Span, Trace, TraceSummary
 from floe_dev.tui.app import DashboardApp
 from floe_dev.tui.grid import Grid
@@ -327,6 +329,32 @@ def test_a_log_is_followed_and_a_long_line_does_not_hurt() -> None:
             await pilot.press("g")
             assert "first" in screen_text(app)
             assert "ERROR [red]␛[2J" in screen_text(app)
+
+    run(go())
+
+
+def test_only_the_container_that_is_looked_at_is_measured_and_its_last_end_is_told() -> None:
+    async def go() -> None:
+        state = shop()
+        box = ServiceView(
+            ServiceStatus(
+                name="box",
+                state=ServiceState.READY,
+                container="floe-shop-box",
+                restarts=2,
+                last_end="ran out of memory",
+            )
+        )
+        async with shown(replace(state, services=full(box)), (240, 36)) as (app, pilot, backend):
+            await seen(app, pilot, "2 restarts: ran out")
+            assert backend.measured == 0
+            await pilot.press("1", "enter")
+            await seen(app, pilot, "floe-shop-box, 118 MB, 7 % cpu")
+            assert "2, the last time it ran out of memory" in screen_text(app)
+            measured = backend.measured
+            await pilot.press("escape")
+            await asyncio.sleep(2.5)
+            assert backend.measured == measured
 
     run(go())
 

@@ -25,7 +25,8 @@ def running(root: Path) -> Iterator[Check]:
         name, state = service["name"], service["state"]
         if state == "ready":
             restarts = service.get("restarts") or 0
-            note = f", restarted {restarts} times" if restarts else ""
+            last = f" (the last time it {service['last_end']})" if service.get("last_end") else ""
+            note = f", restarted {restarts} times{last}" if restarts else ""
             port = f"port {service['port']}" if service.get("port") else f"pid {service['pid']}"
             yield Check("stack", name, WARNING if restarts else PASS, port + note, f"floe logs {name}")
         else:

@@ -52,5 +52,5 @@ def _row(service: Mapping[str, Any], now: float, unicode: bool) -> list[Any]:
         service.get("port"),
         seconds_text(now - ready_at) if ready_at and state == "ready" else "",
         service.get("restarts") or None,
-        service.get("reason") or "",
+        service.get("reason") or (f"before: {service['last_end']}" if service.get("last_end") else ""),
     ]
