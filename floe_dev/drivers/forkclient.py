@@ -99,6 +99,11 @@ class ForkClient:
         self._exits.setdefault(pid, asyncio.get_running_loop().create_future())
         return pid
 
+    def load(self, modules: Sequence[str]) -> None:
+        """Have the fork server import these too, between the requests that it is asked."""
+        if self.alive and self._writer is not None and modules:
+            self._writer.write(json.dumps({"op": "load", "modules": list(modules)}).encode() + b"\n")
+
     def wait(self, pid: int) -> asyncio.Future[int]:
         """The exit status of a forked child, in time."""
         return self._exits[pid]

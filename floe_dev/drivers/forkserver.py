@@ -7,7 +7,7 @@ soon as the module it waits for is there, so that the web server need not wait f
 Protocol: JSON lines on a Unix socket inherited as standard input (the supervisor's end), and on a listening socket at
 PATH for others of the same user (the run launcher). `{"op": "fork", "id", "module", "args", "env", "cwd", "log",
 "after"}` is answered `{"id", "pid"}` or `{"id", "error"}`; when a child ends, whoever asked for it is told
-`{"exit": pid, "status": code}` (negative: the signal).
+`{"exit": pid, "status": code}` (negative: the signal). `{"op": "load", "modules"}` imports more, in idle moments.
 """
 
 from __future__ import annotations
@@ -129,7 +129,11 @@ class ForkServer:
         if not data or not all(isinstance(request, dict) for request in requests):
             return False
         self._buffers[client] = rest
-        self._waiting.extend((client, request) for request in requests)
+        for request in requests:
+            if request.get("op") == "load":
+                self._pending_modules.extend(request["modules"])
+            else:
+                self._waiting.append((client, request))
         return True
 
     def _forget(self, client: socket.socket) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from floe_dev.model.layout import Layout
-from floe_dev.orchestrators.dagster.preload import PRELOAD
+from floe_dev.orchestrators.dagster.preload import LATER, PRELOAD
 from floe_dev.supervisor.boot import boot
 
 
@@ -29,7 +29,7 @@ def main() -> int:
         return Assembly(project, load_stack(stack, layout.root), layout, instance, {})
 
     async def run() -> int:
-        return await Daemon(booted, Wishes.of(json.loads(sys.argv[2])), assemble).run()
+        return await Daemon(booted, Wishes.of(json.loads(sys.argv[2])), assemble, later=LATER).run()
 
     return asyncio.run(run())
 

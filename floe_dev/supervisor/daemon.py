@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,8 +82,10 @@ class Wishes:
 class Daemon:
     """The supervisor process."""
 
-    def __init__(self, boot: Boot, wishes: Wishes, assemble: Assemble) -> None:
+    def __init__(self, boot: Boot, wishes: Wishes, assemble: Assemble, *, later: Sequence[str] = ()) -> None:
+        """`later` is what the fork server imports once the stack is ready."""
         self._boot = boot
+        self._later = later
         self._layout = boot.layout
         self._wishes = wishes
         self._assemble = assemble
@@ -185,6 +187,8 @@ class Daemon:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
         _log("ready")
+        if (fork := supervisor.fork()) is not None:
+            fork.load(self._later)
         await stopping
         return None
 
@@ -275,7 +279,8 @@ class Daemon:
             _log("the fork server ended: starting another")
             if not forkserver.supported():
                 return
-            launched = launch_fork_server(self._layout, self._boot.instance, self._boot.fork_socket, self._boot.preload)
+            modules = (*self._boot.preload, *self._later)
+            launched = launch_fork_server(self._layout, self._boot.instance, self._boot.fork_socket, modules)
             supervisor.fork_client = ForkClient(*launched)
         supervisor.fork_client = None
 

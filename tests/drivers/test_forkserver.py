@@ -15,6 +15,7 @@ from typing import Any, Self
 import pytest
 
 from floe_dev.drivers.forkrequest import SOCKET_VARIABLE, fork_module
+from floe_dev.orchestrators.dagster.preload import LATER, PRELOAD
 from tests.drivers.helpers import alive, eventually, number_in
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="services are forked on Linux only")
@@ -125,6 +126,23 @@ def test_what_is_preloaded_is_shared_and_waited_for(folder: Path, path: Path) ->
         pid = server.told()["pid"]
         assert server.told() == {"exit": pid, "status": 0}
         assert (folder / "asks.log").read_text() == "True\n"
+
+
+def test_more_is_loaded_when_asked_for_and_what_does_not_wait_for_it_is_served_before(folder: Path, path: Path) -> None:
+    with Server(folder, path=path) as server:
+        server.control.sendall(json.dumps({"op": "load", "modules": ["slow", "shared"]}).encode() + b"\n")
+        server.ask("asks", after="shared")
+        pid = server.told()["pid"]
+        assert server.told() == {"exit": pid, "status": 0}
+        assert (folder / "asks.log").read_text() == "True\n"
+
+
+def test_what_is_imported_before_forks_starts_no_thread() -> None:
+    """No thread survives a fork: a library that has one ends the child with a signal."""
+    imports = "".join(f"import {name}\n" for name in (*PRELOAD, *LATER))
+    program = f"import os\n{imports}print(len(os.listdir('/proc/self/task')))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "1"
 
 
 def test_a_module_that_fails_to_import_costs_only_those_who_need_it(folder: Path, path: Path) -> None:

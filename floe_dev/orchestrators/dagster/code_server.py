@@ -35,6 +35,8 @@ class ReloadingApiServer(dagster_server.DagsterApiServer):
         self._floe_location = kwargs.get("location_name")
         root = os.environ.get("FLOE_PROJECT_DIR")
         self._floe_watch = Watch(Path(root)) if root else None
+        self._floe_told: tuple[tuple[object, ...], str] | None = None
+        self._floe_telling = threading.Lock()
         super().__init__(*args, **kwargs)
         if self._floe_watch is not None:
             if self._loaded_repositories is not None:
@@ -46,6 +48,17 @@ class ReloadingApiServer(dagster_server.DagsterApiServer):
         if self._floe_watch is None or self._floe_watch.changed():
             self.reload()
         return dagster_api_pb2.ReloadCodeReply()
+
+    def _get_serialized_external_repository_data(self, request: Any) -> str:
+        """Web server and daemon ask the same at the same moment; a thousand assets take half a second.
+
+        It is made once for both.
+        """
+        asked = (self._server_id, request.serialized_repository_python_origin, request.defer_snapshots)
+        with self._floe_telling:
+            if self._floe_told is None or self._floe_told[0] != asked:
+                self._floe_told = (asked, super()._get_serialized_external_repository_data(request))
+            return self._floe_told[1]
 
     def reload(self) -> bool:
         """Swap in the definitions as the files have them now; False if they do not load."""

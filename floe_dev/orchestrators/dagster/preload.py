@@ -9,3 +9,6 @@ PRELOAD = (
     "floe_dev.orchestrators.dagster.sqlite",
     "dagster_dbt",
 )
+
+#: What it imports once the stack is ready: dbt itself, for the parse after each save and for the runs.
+LATER = ("dbt.cli.main", "floe_dev.dbt.warm")

@@ -61,7 +61,7 @@ def dagster_services(
         Service(
             name=WEBSERVER,
             command=(
-                *("{python}", "-m", "dagster_webserver", "--host", _HOST, "--port", "{port}"),
+                *("{python}", "-m", "floe_dev.orchestrators.dagster.web_server", "--host", _HOST, "--port", "{port}"),
                 *("--workspace", "{state}/dagster/workspace.yaml", "--dagster-log-level", "warning"),
             ),
             port=3000,
