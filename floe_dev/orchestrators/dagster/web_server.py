@@ -16,7 +16,7 @@ def main() -> None:
     server_watcher.WATCH_INTERVAL = INTERVAL_SECONDS  # type: ignore[assignment]
     from dagster_webserver.cli import main as serve
 
-    serve()
+    serve()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":
