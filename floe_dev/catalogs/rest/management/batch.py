@@ -26,9 +26,8 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Path:
-    """A method, the pattern of its path, and the handler behind both."""
+    """The pattern of a path, and the handler behind it."""
 
-    method: str
     pattern: re.Pattern[str]
     handler: Handler
 
@@ -39,10 +38,11 @@ def answering(known: Iterable[tuple[str, str, Handler]]) -> Handler:
     Its body is `{"requests": [{"method", "path", "body", "accept"}, …]}`. A status that is neither 2xx nor in `accept`
     ends the batch with that answer, and nothing of it has happened. Rights are those each request asks for by itself.
     """
-    paths = [
-        Path(method, re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", template)), handler)
-        for method, template, handler in known
-    ]
+    # By method and length, so that each part is held against a few patterns and not against all.
+    paths: dict[tuple[str, int], list[Path]] = {}
+    for method, template, handler in known:
+        pattern = re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", template))
+        paths.setdefault((method, template.count("/")), []).append(Path(pattern, handler))
 
     def batch(server: Server, call: Call) -> Reply:
         requests = call.json().get("requests")
@@ -59,7 +59,9 @@ def answering(known: Iterable[tuple[str, str, Handler]]) -> Handler:
     return batch
 
 
-def _part(paths: list[Path], outer: Call, request: Any, number: int) -> tuple[Handler, Call, tuple[Any, ...]]:
+def _part(
+    paths: dict[tuple[str, int], list[Path]], outer: Call, request: Any, number: int
+) -> tuple[Handler, Call, tuple[Any, ...]]:
     where = f"requests[{number}]"
     if not isinstance(request, dict) or not isinstance(request.get("path"), str):
         raise bad_request(f"{where} must be an object with method and path")
@@ -67,11 +69,12 @@ def _part(paths: list[Path], outer: Call, request: Any, number: int) -> tuple[Ha
     if not isinstance(accepted, (list, tuple)):
         raise bad_request(f"{where}.accept must be a list of statuses")
     path, _, query = request["path"].partition("?")
-    for each in paths:
-        found = each.pattern.fullmatch(path) if each.method == request.get("method") else None
+    method = str(request.get("method"))
+    for each in paths.get((method, path.count("/")), ()):
+        found = each.pattern.fullmatch(path)
         if found:
             inner = Call(
-                each.method,
+                method,
                 path,
                 {name: unquote(text) for name, text in found.groupdict().items()},
                 dict(parse_qsl(query, keep_blank_values=True)),
@@ -79,7 +82,7 @@ def _part(paths: list[Path], outer: Call, request: Any, number: int) -> tuple[Ha
                 b"" if body is None else json.dumps(body).encode(),
             )
             return each.handler, inner, tuple(accepted)
-    raise bad_request(f"{where}: this server does not answer {request.get('method')} {path} in a batch")
+    raise bad_request(f"{where}: this server does not answer {method} {path} in a batch")
 
 
 def _answer(server: Server, handler: Handler, inner: Call, accepted: tuple[Any, ...]) -> dict[str, Any]:
