@@ -112,8 +112,9 @@ def show() -> None:
 
 
 async def _show() -> None:
+    from floe_dev.model.details import LogLine
     from floe_dev.model.state import TableView
-    from floe_dev.model.traces import TraceSummary
+    from floe_dev.model.traces import Trace, TraceSummary
     from floe_dev.tui.app import DashboardApp
     from tests.tui.fake import FakeBackend, asset, full, shop
 
@@ -122,8 +123,14 @@ async def _show() -> None:
         TableView(f"ns{n % 50}.table_{n:05}", "table", n, n, 1, 1, n, "append", time.time()) for n in range(10_000)
     ]
     summary = TraceSummary(trace_id="ab" * 16, name="run", start_ns=0, end_ns=10**8, spans=_SPANS)
-    backend = FakeBackend(shop(assets=full(*assets), tables=full(*tables), traces=full(summary)))
-    backend.found_trace = _trace(summary)
+
+    class Synthetic(FakeBackend):
+        """Makes the trace when it is opened, as one is read from the store."""
+
+        def trace(self, trace_id: str) -> tuple[Trace | None, tuple[LogLine, ...]]:  # noqa: ARG002
+            return _trace(summary), ()
+
+    backend = Synthetic(shop(assets=full(*assets), tables=full(*tables), traces=full(summary)))
     changing = asyncio.Event()
     profile = cProfile.Profile() if os.environ.get("FLOE_P8_PROFILE") else None
 

@@ -151,7 +151,7 @@ async def the_rest(pictures: Pictures, app: DashboardApp, pilot: Pilot[str]) -> 
     await pilot.press("enter")
     await pictures.save(app, pilot, "asset", "upstream")
     await pilot.press("escape")
-    await select(app, pilot, "services", "dagster-daemon")
+    await select(app, pilot, "services", "dagster-webserver")
     await pilot.press("enter")
     await pictures.save(app, pilot, "service", "endpoint")
     await pilot.press("escape", "7")

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -171,6 +171,35 @@ class HelpScreen(ModalScreen[None]):
         grid: Grid[Any] = self.query_one("#keys", Grid)
         grid.show(self._rows)
         grid.focus()
+
+
+class LineScreen(ModalScreen[None]):
+    """One line of a log, as long as it is."""
+
+    DEFAULT_CSS = _CSS.format(name="LineScreen", width="96%", height="auto") + (
+        "LineScreen VerticalScroll { height: auto; max-height: 100%; }"
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter", "app.pop_screen", "Back"),
+        Binding("y", "copy", "Copy"),
+    ]
+
+    def __init__(self, line: str) -> None:
+        """`line` may have several, where it is an event's message."""
+        super().__init__()
+        self._line = line
+
+    def compose(self) -> ComposeResult:
+        """The line."""
+        with Vertical():
+            with VerticalScroll():
+                yield Static(Text("\n".join(inert(line) for line in self._line.splitlines())))
+            yield Static(Text("y copies it   Esc leaves", "dim"))
+
+    def action_copy(self) -> None:
+        """To the clipboard of the terminal."""
+        self.app.copy_to_clipboard(self._line)
+        self.app.pop_screen()
 
 
 class SqlScreen(ModalScreen[None]):

@@ -86,6 +86,11 @@ class Grid(ScrollView, Generic[T], can_focus=True):
             self.item = item
             super().__init__()
 
+        @property
+        def control(self) -> Grid[Any]:
+            """The grid, for handlers that are meant for one of them."""
+            return self.grid
+
     class Moved(Message):
         """The cursor is on another item."""
 

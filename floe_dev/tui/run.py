@@ -11,9 +11,10 @@ from textual import on
 from floe_dev.errors import FloeError
 from floe_dev.model.details import LogLine, RunDetail, StepView
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen, Line
+from floe_dev.tui.dialogs import LineScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
-from floe_dev.tui.text import Cell, clock, duration, state_cell, tone_of
+from floe_dev.tui.text import Cell, clock, duration, state_cell, tone_of, without_colours
 
 _POLL_SECONDS = 0.7
 
@@ -67,7 +68,7 @@ LOG: tuple[Column[tuple[int, LogLine]], ...] = (
     Column("time", 8, lambda e: (clock(e[1].at)[-8:], "dim")),
     Column("level", 8, lambda e: (e[1].level, _level(e[1].level)), rank=2),
     Column("step", 22, lambda e: (e[1].step, "dim"), rank=1),
-    Column("message", 30, lambda e: (e[1].text.replace("\n", " ⏎ "), _level(e[1].level)), grow=True),
+    Column("message", 30, lambda e: (without_colours(e[1].text).replace("\n", " ⏎ "), _level(e[1].level)), grow=True),
 )
 
 
@@ -127,6 +128,10 @@ class RunScreen(DetailScreen):
         """Its id and its page."""
         dagster = self.floe.backend.state.stack.urls.get("dagster", "")
         return [("run id", self.run_id), ("address in Dagster", f"{dagster}/runs/{self.run_id}")]
+
+    @on(Grid.Opened, "#log")
+    def _opened_line(self, event: Grid.Opened) -> None:
+        self.app.push_screen(LineScreen(without_colours(event.item[1].text)))
 
     @on(Grid.Opened)
     def _opened(self, event: Grid.Opened) -> None:

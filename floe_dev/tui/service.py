@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from textual import on
 from textual.binding import Binding, BindingType
 
 from floe_dev.errors import FloeError
 from floe_dev.model.details import LogChunk, Usage
 from floe_dev.model.state import State
 from floe_dev.tui.detail import PAIRS, DetailScreen
+from floe_dev.tui.dialogs import LineScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links
-from floe_dev.tui.text import age, clock, size, state_cell
+from floe_dev.tui.text import age, clock, size, state_cell, without_colours
 
 _POLL_SECONDS = 0.4
 #: Between two looks at what a container uses; nobody asks the engine while the screen is not shown.
@@ -34,7 +36,9 @@ def _restarts(count: int, last_end: str | None) -> str:
     return f"{count}, the last time it {last_end}" if last_end else str(count)
 
 
-LINES: tuple[Column[tuple[int, str]], ...] = (Column("", 20, lambda line: (line[1], _tone(line[1])), grow=True),)
+LINES: tuple[Column[tuple[int, str]], ...] = (
+    Column("", 20, lambda line: (without_colours(line[1]), _tone(line[1])), grow=True),
+)
 
 
 class ServiceScreen(DetailScreen):
@@ -140,6 +144,10 @@ class ServiceScreen(DetailScreen):
         if url:
             found += [("address", url), ("curl", f"curl -s {url}")]
         return found
+
+    @on(Grid.Opened, "#log")
+    def _opened(self, event: Grid.Opened) -> None:
+        self.app.push_screen(LineScreen(without_colours(event.item[1])))
 
     def action_follow(self) -> None:
         """Follow the end, or stay where the cursor is."""

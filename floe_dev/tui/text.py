@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import unicodedata
 
@@ -59,6 +60,8 @@ _WORDS = {
 }
 
 Cell = tuple[str, str]
+#: ECMA-48's "select graphic rendition": what colours a log.
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 def state_cell(state: str) -> Cell:
@@ -77,6 +80,11 @@ def inert(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_harmless(character) for character in text)
+
+
+def without_colours(text: str) -> str:
+    """A line of a log without the colours that its program gave it; whatever else it sends stays, for `inert`."""
+    return _COLOURS.sub("", text) if "\x1b" in text else text
 
 
 def _harmless(character: str) -> str:

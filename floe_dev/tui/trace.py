@@ -14,10 +14,11 @@ from textual.binding import Binding, BindingType
 from floe_dev.model.details import LogLine
 from floe_dev.model.traces import Span, SpanStatus, Trace
 from floe_dev.tui.detail import PAIRS, DetailScreen
+from floe_dev.tui.dialogs import LineScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
 from floe_dev.tui.run import LOG
-from floe_dev.tui.text import Cell, clock, duration, state_cell
+from floe_dev.tui.text import Cell, clock, duration, state_cell, without_colours
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,10 @@ class TraceScreen(DetailScreen):
     def _moved(self, event: Grid.Moved) -> None:
         if isinstance(event.item, SpanRow):
             self._show_attributes(event.item.span)
+
+    @on(Grid.Opened, "#log")
+    def _opened_line(self, event: Grid.Opened) -> None:
+        self.app.push_screen(LineScreen(without_colours(event.item[1].text)))
 
     @on(Grid.Opened)
     def _opened(self, event: Grid.Opened) -> None:

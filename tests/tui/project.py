@@ -29,8 +29,14 @@ import dagster as dg
 import pyarrow as pa
 
 
+def wait():
+    for _ in range(1200 if os.path.exists("go_slow") else 0):
+        time.sleep(0.1)
+
+
 @dg.asset(key=["bronze", "daily"], metadata={"partition_expr": "day"})
 def daily(context: dg.AssetExecutionContext) -> pa.Table:
+    wait()
     window = context.partition_time_window
     days = [window.start.date() + datetime.timedelta(days=n) for n in range((window.end - window.start).days)]
     return pa.table({"day": pa.array(days, pa.date32()), "visits": pa.array([day.day for day in days], pa.int64())})
@@ -39,8 +45,7 @@ def daily(context: dg.AssetExecutionContext) -> pa.Table:
 @dg.asset(key=["bronze", "slow"], deps=[dg.AssetKey(["bronze", "numbers"])])
 def slow(context: dg.AssetExecutionContext) -> pa.Table:
     context.log.info("slow goes on until it is canceled")
-    for _ in range(1200 if os.path.exists("go_slow") else 0):
-        time.sleep(0.1)
+    wait()
     return pa.table({"x": pa.array([1], pa.int64())})
 """
 MODEL = Path("dbt/models/totals.sql")

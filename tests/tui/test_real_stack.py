@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 import zipfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -387,6 +388,46 @@ def test_partitions_are_backfilled_and_the_backfill_is_seen(stack: Stack) -> Non
     run(go())
 
 
+def test_a_backfill_that_goes_on_is_canceled_after_asking(stack: Stack) -> None:
+    flag = stack.session.root / "go_slow"
+    flag.touch()
+
+    def newest() -> str:
+        backfills = [one for one in stack.backend.state.automations.items if one.kind == "backfill"]
+        return next((one.state for one in backfills if one.name == names[0]), "")
+
+    names: list[str] = []
+
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            before = {one.name for one in stack.backend.state.automations.items}
+            await to_row(app, pilot, "bronze/daily", "assets")
+            await pilot.press("r")
+            await seen(app, pilot, "all 3")
+            await pilot.press("enter")
+
+            def new() -> bool:
+                names[:] = [one.name for one in stack.backend.state.automations.items if one.name not in before]
+                return bool(names)
+
+            await until(pilot, new, "no backfill begins", 30)
+            await until(pilot, lambda: any(not one.over for one in stack.backend.state.runs.items), "no run", 60)
+            await pilot.press("6")
+            await seen(app, pilot, names[0][:8], 20)
+            app.screen.query_one("#automations", Grid).select(f"backfill {names[0]}")
+            await pilot.press("x")
+            await seen(app, pilot, "Cancel the backfill")
+            await pilot.press("y")
+            await until(pilot, lambda: newest() == "canceled", "the backfill is not canceled", 90)
+            await until(pilot, lambda: all(one.over for one in stack.backend.state.runs.items), "a run goes on", 60)
+            assert "canceled" in {one.status for one in stack.backend.state.runs.items[:3]}
+
+    try:
+        run(go())
+    finally:
+        flag.unlink()
+
+
 def test_automations_are_switched_evaluated_and_started(stack: Stack) -> None:
     async def go() -> None:
         async with stack.app() as (app, pilot):
@@ -478,6 +519,75 @@ def test_a_terminal_that_closes_leaves_the_stack_untouched(stack: Stack) -> None
     status = stack.session.status()
     assert status is not None
     assert {one.name: one.pid for one in status.services} == before
+
+
+def test_over_ssh_a_run_is_told_by_the_terminal_and_the_browser_is_the_users(stack: Stack, tmp_path: Path) -> None:
+    """A plain xterm with 16 colours and no more; `notify: desktop` is OSC 9, `w` is whatever BROWSER names."""
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
+    browser.chmod(0o755)
+    config = tmp_path / "config" / "floe"
+    config.mkdir(parents=True)
+    config.joinpath("dashboard.yaml").write_text("notify: desktop\n")
+    environment = {
+        "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
+        "XDG_CONFIG_HOME": str(config.parent),
+        "BROWSER": str(browser),
+        "TERM": "xterm",
+        "SSH_TTY": "/dev/pts/9",
+    }
+    terminal = Terminal(["dashboard"], stack.session.root, (100, 30), environment)
+    try:
+        terminal.wait_for(b"bronze/daily", 60)
+        terminal.write(b"jjj/key_that_is_not_there\x1b")
+        terminal.read(0.5)
+        terminal.write(b"/bronze/numbers\r")
+        terminal.read(1.0)
+        terminal.write(b"w")
+        terminal.wait_for(b"opened", 20)
+        dagster = stack.backend.state.stack.urls["dagster"]
+        give_up = time.monotonic() + 10
+        while not opened.exists():
+            assert time.monotonic() < give_up, "the browser was not started"
+            time.sleep(0.1)
+        assert opened.read_text().splitlines() == [f"{dagster}/assets/bronze/numbers"]
+        terminal.write(b"r\r")
+        terminal.wait_for(b"\x1b]9;floe: \xe2\x9c\x93 the run of bronze/numbers is done\x1b\\", 90)
+        terminal.write(b"q")
+        assert terminal.ended() == 0
+    finally:
+        terminal.end()
+    assert not re.search(rb"\x1b\[[0-9;]*[34]8;2;", terminal.output), "no 24-bit colour was asked for"
+    assert b"first query" in terminal.output or b"floe sql" in terminal.output
+
+
+def test_a_hung_catalog_is_stale_with_its_reason_and_the_other_panels_go_on(stack: Stack) -> None:
+    pid = next(one.status.pid for one in stack.backend.state.services.items if one.status.name == "catalog")
+    assert pid is not None
+
+    async def go() -> None:
+        async with stack.app() as (app, pilot):
+            await seen(app, pilot, "bronze.numbers", 20)
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                await until(pilot, lambda: stack.backend.state.tables.stale_since is not None, "never stale", 60)
+                text = await seen(app, pilot, "stale since", 10)
+                assert "bronze.numbers" in text, "what was known last stays"
+                assert stack.backend.state.tables.reason
+                assert stack.backend.state.assets.stale_since is None
+                looked = stack.backend.state.assets.as_of
+                await until(pilot, lambda: stack.backend.state.assets.as_of != looked, "the assets wait too", 20)
+                await to_row(app, pilot, "bronze/numbers", "assets")
+                await pilot.press("enter")
+                await seen(app, pilot, "last run", 20)
+                await pilot.press("escape")
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+            await until(pilot, lambda: stack.backend.state.tables.stale_since is None, "it stays stale", 90)
+
+    run(go())
 
 
 def test_a_hung_dagster_is_stale_with_its_reason_and_holds_nothing_else_up(stack: Stack) -> None:

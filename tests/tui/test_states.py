@@ -268,6 +268,41 @@ def test_a_failed_run_is_told_and_shows_why() -> None:
     run(go())
 
 
+def test_the_terminal_rings_for_a_failure_and_only_where_wanted() -> None:
+    going = RunView("r9" * 16, "assets", "started", 1.0, 1.0, assets=("silver/orders",))
+
+    async def rings(status: str, notify_by: str) -> int:
+        async with shown(shop(runs=full(going)), notify_by=notify_by) as (app, pilot, backend):
+            heard: list[int] = []
+            app.bell = lambda: heard.append(1)  # type: ignore[method-assign]
+            backend.set(runs=full(replace(going, status=status, ended_at=2.0)))
+            await seen(app, pilot, "the run of silver/orders")
+            return len(heard)
+
+    assert run(rings("failure", "bell")) == 1
+    assert run(rings("success", "bell")) == 0
+    assert run(rings("failure", "off")) == 0
+
+
+def test_the_palette_finds_things_and_actions_by_name() -> None:
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, _):
+            await pilot.press("ctrl+p")
+            await seen(app, pilot, "gold/metrics (failed)")
+            await pilot.press(*"silver")
+            await seen(app, pilot, "silver/orders")
+            await settled(pilot)
+            await pilot.press("enter")
+            await seen(app, pilot, "> silver/orders")
+            await pilot.press("escape", "ctrl+p", *"lineage")
+            await seen(app, pilot, "key 7")
+            await settled(pilot)
+            await pilot.press("enter")
+            await seen(app, pilot, "> lineage")
+
+    run(go())
+
+
 def test_the_join_walks_from_asset_to_run_to_trace_to_table_and_back() -> None:
     async def go() -> None:
         async with shown(shop()) as (app, pilot, _):
@@ -355,6 +390,23 @@ def test_only_the_container_that_is_looked_at_is_measured_and_its_last_end_is_to
             await pilot.press("escape")
             await asyncio.sleep(2.5)
             assert backend.measured == measured
+
+    run(go())
+
+
+def test_a_line_of_a_log_has_no_colours_of_its_own_and_is_read_whole() -> None:
+    async def go() -> None:
+        async with shown(shop(), (80, 24)) as (app, pilot, backend):
+            backend.lines = ("\x1b[32m2026-01-01\x1b[0m WARNING " + "word " * 40 + "the end", "\x1b[2Jplain")
+            await pilot.press("1", "enter")
+            text = await seen(app, pilot, "2026-01-01 WARNING")
+            assert "the end" not in text
+            assert "␛[2Jplain" in text, "whatever is no colour stays visible"
+            await pilot.press("up", "enter")
+            await seen(app, pilot, "the end")
+            await pilot.press("y")
+            await settled(pilot)
+            assert app.clipboard.endswith("the end")
 
     run(go())
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from floe_dev.config.bundled import bundled
+from floe_dev.session import Session
 from tests.cli.tiny import FLOE_YAML, PLATFORM_YAML
 from tests.tui.terminal import RESTORED, Terminal
 
@@ -148,3 +150,34 @@ def test_settings_that_are_wrong_are_told_on_the_normal_screen(dashboard: Open, 
     terminal.read(0.5)
     terminal.write(b"\x1b[21~")
     assert terminal.ended() == 0
+
+
+@pytest.mark.stack
+def test_a_service_that_ends_at_the_start_shows_its_last_words_and_the_fix(tmp_path: Path) -> None:
+    """A user's own stack, with a service that gives up: the start stays on the screen and says why."""
+    root = tmp_path / "shop"
+    root.joinpath("stacks").mkdir(parents=True)
+    root.joinpath("floe.yaml").write_text(FLOE_YAML)
+    root.joinpath("platform.yaml").write_text(PLATFORM_YAML)
+    root.joinpath("stacks", "mine.yaml").write_text(
+        bundled("stacks").joinpath("embedded.yaml").read_text().replace("name: embedded", "name: mine")
+        + """  notifier:
+    command: ["{python}", -c, "import sys; print('looking for the queue'); sys.exit('no queue at queue.internal')"]
+    x-floe: {driver: process, port: 9471, probe: {path: /}}
+"""
+    )
+    terminal = Terminal(["up", "--stack", "mine"], root, (100, 30), {"XDG_STATE_HOME": str(tmp_path / "state")})
+    try:
+        terminal.wait_for(b"no queue at queue.internal", 60)
+        terminal.read(0.5)
+        text = terminal.output
+        for words in (b"notifier", b"looking for the queue", b"S tries again", b"floe logs notifier"):
+            assert words in text, words
+        terminal.write(b"q")
+        assert terminal.ended() != 0
+        assert_clean(terminal)
+    finally:
+        terminal.end()
+        left = Session(root).status()
+        Session(root).down()
+    assert left is None, "what was started is stopped"
