@@ -22,7 +22,7 @@ def _reason(service: ServiceView) -> str:
 
 
 SERVICES: tuple[Column[ServiceView], ...] = (
-    Column("state", 11, _service_state),
+    Column("state", 12, _service_state),
     Column("service", 18, lambda s: s.status.name, grow=True),
     Column("endpoint", 22, lambda s: s.status.url or (f"127.0.0.1:{s.status.port}" if s.status.port else ""), rank=4),
     Column("up", 6, lambda s: age(s.status.ready_at) if s.status.ready_at else "", right=True, rank=2),
