@@ -151,7 +151,7 @@ async def the_rest(pictures: Pictures, app: DashboardApp, pilot: Pilot[str]) -> 
     await pilot.press("enter")
     await pictures.save(app, pilot, "asset", "upstream")
     await pilot.press("escape")
-    await select(app, pilot, "services", "dagster-webserver")
+    await select(app, pilot, "services", "catalog")
     await pilot.press("enter")
     await pictures.save(app, pilot, "service", "endpoint")
     await pilot.press("escape", "7")
@@ -184,9 +184,9 @@ async def the_failure(pictures: Pictures, app: DashboardApp, pilot: Pilot[str]) 
 
 def plain(svg: str, root: Path) -> str:
     """Without the fonts it would load from elsewhere, and without this machine's folders."""
-    # As long as the folder's own name, so that the letters keep their places.
-    elsewhere = ("/home/you" + "/projects" * 20)[: len(str(root.parent))]
-    svg = svg.replace(str(root.parent), elsewhere)
+    for folder in (str(root.parent), str(IMAGES.parent.parent)):
+        # As long as the folder's own name, so that the letters keep their places.
+        svg = svg.replace(folder, ("/home/you" + "/projects" * 20)[: len(folder)])
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -21,13 +22,18 @@ _POLL_SECONDS = 0.4
 #: Between two looks at what a container uses; nobody asks the engine while the screen is not shown.
 _USAGE_SECONDS = 2.0
 _KEPT_LINES = 20_000
+#: The first level that a line names counts: an INFO of the logger `uvicorn.error` is no error.
+_LEVEL = re.compile(r"(?<![\w.])(?:(?P<bad>ERROR|CRITICAL|FATAL|SEVERE)|(?P<warn>WARN(?:ING)?)|INFO|DEBUG|TRACE)\b")
+#: Lines without a level: Python's traceback and exceptions, and what most programs begin their last words with.
+_FAILURE = re.compile(r"\s*(?:Traceback |[\w.]*(?:Error|Exception)\b|error\b|fatal\b)", re.IGNORECASE)
 
 
 def _tone(line: str) -> str:
-    upper = line[:300].upper()
-    if "ERROR" in upper or "TRACEBACK" in upper or "CRITICAL" in upper:
-        return "bad"
-    return "warn" if "WARN" in upper else ""
+    head = line[:300]
+    level = _LEVEL.search(head)
+    if level is not None:
+        return level.lastgroup or ""
+    return "bad" if _FAILURE.match(head) else ""
 
 
 def _restarts(count: int, last_end: str | None) -> str:
