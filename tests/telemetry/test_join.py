@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from floe_dev.errors import ExitCode
 from floe_dev.model.lineage import Links, SnapshotLink
 from floe_dev.model.traces import SpanStatus, Trace
 from floe_dev.session import Session
@@ -33,8 +35,11 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", env["XDG_STATE_HOME"])
         try:
-            up = floe("up", cwd=root, env=env, timeout=240)
-            assert up.returncode == 0, up.stdout + up.stderr
+            # No start keeps within a millisecond: the stack is up and materialized all the same.
+            up = floe("up", "--budget", "1ms", cwd=root, env=env, timeout=240)
+            assert up.returncode == ExitCode.TIMEOUT, up.stdout + up.stderr
+            assert "FLOE7106" in up.stderr
+            assert re.search(r"slowest path: .*service dagster-code \(\d.* s\)", up.stderr), up.stderr
             yield Session(root)
         finally:
             floe("down", cwd=root, env=env, timeout=60)
@@ -185,6 +190,15 @@ def test_the_start_is_a_trace(session: Session) -> None:
     assert {"floe up", "service catalog", "service dagster-code", "step manifest"} <= names
     path = critical_path(trace)
     assert path[0].start_ns < path[-1].start_ns
+    # What the failure over the budget says to run.
+    shown = floe("up", "--trace", cwd=session.root)
+    assert shown.returncode == 0
+    assert f"slowest path: {path[0].name}" in shown.stderr
+    assert {name for name in names if re.search(rf"^ *{re.escape(name)} .*█", shown.stderr, re.MULTILINE)} >= {
+        "floe up",
+        "service catalog",
+        "step manifest",
+    }
 
 
 def test_commands_print_what_the_join_knows(session: Session, run: Links, trace: Trace) -> None:

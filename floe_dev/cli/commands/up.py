@@ -68,8 +68,9 @@ def command(
     """Start the project's stack and leave it running.
 
     The first time, every asset is materialized once; later starts say what is out of date. Where
-    the stack runs already, this shows its status. Ctrl-C stops what this command started. In a
-    terminal the start is shown in the dashboard, which stays; --progress plain or live returns.
+    the stack runs already, this shows its status, and with --trace how it started. Ctrl-C stops
+    what this command started. In a terminal the start is shown in the dashboard, which stays;
+    --progress plain or live returns.
     """
     from floe_dev.session import Session, UpOptions
 
@@ -81,7 +82,12 @@ def command(
     if was_running is not None and was_running.ready and run != "always" and not _pending_first_run(session, run):
         if stack is not None and stack != was_running.stack:
             session.up(UpOptions(stack=stack))  # raises FLOE2105
-        return _already(output, root, as_json=as_json, json_lines=progress == "json")
+        _already(output, root, as_json=as_json, json_lines=progress == "json")
+        if trace:
+            from floe_dev.cli.render.start import show_start
+
+            show_start(output, session, 0.0, None, whole=True)
+        return 0
     if provision:
         _provision(output, session, UpOptions(stack=stack, platform=platform), allow_writes=allow_writes)
     elif allow_writes:
@@ -162,7 +168,7 @@ def _undo(output: Output, session: Session, error: BaseException, *, was_running
     output.say(f"stopped; nothing is left running. Start again with: {floe_command('up', project=session.root)}")
 
 
-def _already(output: Output, root: Path, *, as_json: bool, json_lines: bool) -> int:
+def _already(output: Output, root: Path, *, as_json: bool, json_lines: bool) -> None:
     from floe_dev.cli.render.status import overall, status_text
     from floe_dev.supervisor.quick import quick_status
 
@@ -170,11 +176,10 @@ def _already(output: Output, root: Path, *, as_json: bool, json_lines: bool) -> 
     if as_json or json_lines:
         write = output.document if as_json else output.line
         write({**status, "running": True, "state": overall(status), "alreadyRunning": True})
-        return 0
+        return
     output.say("the stack is already running")
     output.data(status_text(status, color=output.color, unicode=output.unicode, width=output.width))
     output.say(f"stop it with: {floe_command('down', project=root)}")
-    return 0
 
 
 class _Recorder:

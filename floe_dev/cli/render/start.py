@@ -19,7 +19,7 @@ _WAIT_SECONDS = 5.0
 
 
 def show_start(output: Output, session: Session, seconds: float, budget: float | None, *, whole: bool) -> None:
-    """Print (stderr) the start that has just ended; raises FLOE7106 if it took more than `budget` seconds."""
+    """Print (stderr) the latest start; raises FLOE7106 if it took more than `budget` seconds."""
     from floe_dev.telemetry.critical_path import critical_path
 
     trace = _start_trace(session)
