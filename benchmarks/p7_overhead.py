@@ -160,13 +160,17 @@ def _side(folder: Path, models: int, spool: str, *helpers: int) -> Iterator[_Sid
 
 def _wait_for(command: list[str], folder: Path, environment: dict[str, str]) -> float:
     """Seconds of the processors that a command and what it waited for took; raises RuntimeError where it fails."""
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    with (
+        tempfile.TemporaryFile() as told,
+        subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=told, stderr=told
+        ) as run,
+    ):
+        _, status, usage = os.wait4(run.pid, 0)
+        run.returncode = os.waitstatus_to_exitcode(status)
+        if run.returncode:
+            told.seek(0)
+            raise RuntimeError(f"{' '.join(command)} ended with {run.returncode}: {told.read()[-2000:].decode()}")
     return usage.ru_utime + usage.ru_stime
 
 
