@@ -55,6 +55,8 @@ class CoreApp(TypeAheadApp):
                     loop.call_soon_threadsafe(self.call_later, self._gather)
 
         self._end = self.backend.subscribe(changed)
+        # After Ctrl-Z and `fg` the terminal is empty, and only what changes would be drawn.
+        self.app_resume_signal.subscribe(self, lambda _app: self.refresh(layout=True))
         self.set_interval(_TICK_SECONDS, self._tick)
         self._watch_runs(self.backend.state)
 
