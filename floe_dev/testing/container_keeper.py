@@ -70,7 +70,7 @@ def _start(folder: Path, name: str) -> Any:
     catalog = image_of(name, STACKS[name])
     for image in (catalog, MINIO_IMAGE):
         _demand(engine, image)
-    _sweep(engine)
+    _sweep(engine, folder)
     return LakehouseContainers(catalog, labels={LABEL: str(folder)}).start()
 
 
@@ -89,14 +89,21 @@ def _demand(engine: Any, image: str) -> None:
         ) from error
 
 
-def _sweep(engine: Any) -> None:
-    """Remove what killed keepers left: containers and networks whose keeper's lock nobody holds."""
+def _sweep(engine: Any, own: Path) -> None:
+    """Remove what killed keepers left: containers and networks whose keeper's lock nobody holds.
+
+    Those of the folder `own` too: its lock is held here, and nothing was started under it yet.
+    """
+
+    def left(folder: str) -> bool:
+        return folder == str(own) or not is_held(Path(folder))
+
     filters = {"label": LABEL}
     for container in engine.containers.list(all=True, filters=filters):
-        if not is_held(Path(container.labels[LABEL])):
+        if left(container.labels[LABEL]):
             container.remove(force=True, v=True)
     for network in engine.networks.list(filters=filters):
-        if not is_held(Path(network.attrs["Labels"][LABEL])):
+        if left(network.attrs["Labels"][LABEL]):
             network.remove()
 
 

@@ -185,10 +185,6 @@ def engine() -> Any:
     return client
 
 
-@pytest.mark.skipif(
-    "FLOE_LEAK_SESSIONS" not in os.environ,
-    reason="a keeper killed while it starts containers can leave two: FLOE_LEAK_SESSIONS=6 shows it",
-)
 def test_sessions_with_containers(place: Place, engine: Any) -> None:
     """Kills the same, or a container behind everybody's back."""
     command = _pytest(place, "--floe-stack=lakehouse-lite")
