@@ -98,10 +98,9 @@ class Admin:
                 self._batches = True
                 return [answer["body"] or {} for answer in answers]
             # Not there, or one of the requests is refused as such a path is: asked singly, each tells the truth.
-            told = [self.send(ask.method, ask.path, ask.body, accept=ask.accept) for ask in asks]
-            self._batches = False
-            return told
-        return [self.send(ask.method, ask.path, ask.body, accept=ask.accept) for ask in asks]
+        told = [self.send(ask.method, ask.path, ask.body, accept=ask.accept) for ask in asks]
+        self._batches = False
+        return told
 
     def _exchange(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
         from floe_dev.catalogs.provision import fetch_token

@@ -50,7 +50,6 @@ class FloeScreen(Screen[None]):
         Binding("right", "app.focus_next", "Next panel", show=False, id="next-panel"),
     ]
     crumb = ""
-    _crumbs_shown: Text | None = None
 
     @property
     def floe(self) -> DashboardApp:
@@ -95,6 +94,12 @@ class FloeScreen(Screen[None]):
         if self.query("#small"):
             self.take(self.floe.backend.state)
 
+    def write(self, place: str, text: Text) -> None:
+        """Put the text into the line at `place`; one that is there already is not drawn anew."""
+        line = self.query_one(place, Static)
+        if line.content != text:
+            line.update(text)
+
     def tick(self) -> None:
         """Draw ages anew, which grow while nothing else changes."""
         for grid in self.query(SliceGrid):
@@ -113,10 +118,7 @@ class FloeScreen(Screen[None]):
 
     def take(self, state: State) -> None:
         """Show this state; called for the screen that is seen only."""
-        crumbs = self._crumbs(state)
-        if crumbs != self._crumbs_shown:
-            self._crumbs_shown = crumbs
-            self.query_one("#crumbs", Static).update(crumbs)
+        self.write("#crumbs", self._crumbs(state))
         for grid in self.query(SliceGrid):
             grid.take(state)
 

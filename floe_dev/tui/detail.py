@@ -44,8 +44,6 @@ class DetailScreen(FloeScreen):
         *(Binding(str(n), f"tab_number({n})", f"Tab {n}", show=False) for n in range(1, 10)),
     ]
 
-    _facts_shown: Text | None = None
-
     def body(self) -> ComposeResult:
         """Facts, then one tab for each section."""
         yield Static("loading …", id="facts", markup=False)
@@ -78,9 +76,7 @@ class DetailScreen(FloeScreen):
             for place, line in enumerate(self._fact_lines(words, whole=tone == "bad" or name in _WHOLE)):
                 text.append("\n" if text.plain else "")
                 text.append(f"{'' if place else name:<{_FACT_NAME}}", "dim").append(line, self.tone(tone))
-        if text != self._facts_shown:
-            self._facts_shown = text
-            self.query_one("#facts", Static).update(text)
+        self.write("#facts", text)
 
     def _fact_lines(self, words: str, *, whole: bool) -> list[str]:
         """A reason goes on over three lines where it has to; the rest is cut where the line ends."""

@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from floe_dev.tui.grid import Column, Grid
-from floe_dev.tui.text import inert
+from floe_dev.tui.text import inert, without_colours
 
 _CSS = """
 {name} {{ align: center middle; }}
@@ -187,7 +187,7 @@ class LineScreen(ModalScreen[None]):
     def __init__(self, line: str) -> None:
         """`line` may have several, where it is an event's message."""
         super().__init__()
-        self._line = line
+        self._line = without_colours(line)
 
     def compose(self) -> ComposeResult:
         """The line."""

@@ -102,7 +102,6 @@ class OverviewScreen(ListScreen):
         """The screen at the bottom of the stack."""
         super().__init__("overview")
         self.crumb = ""
-        self._offered = Text()
 
     def body(self) -> ComposeResult:
         """What can be done where something is wrong with the stack as a whole, then four panels."""
@@ -132,11 +131,8 @@ class OverviewScreen(ListScreen):
         """Say what the user can do where the stack is down or its last save does not load."""
         super().take(state)
         offer = self._offer(state)
-        if offer != self._offered:
-            self._offered = offer
-            line = self.query_one("#offer", Static)
-            line.set_class(bool(offer.plain), "-shown")
-            line.update(offer)
+        self.query_one("#offer", Static).set_class(bool(offer.plain), "-shown")
+        self.write("#offer", offer)
 
     def _fold(self) -> None:
         for grid in self.query(SliceGrid):

@@ -131,7 +131,7 @@ class RunScreen(DetailScreen):
 
     @on(Grid.Opened, "#log")
     def _opened_line(self, event: Grid.Opened) -> None:
-        self.app.push_screen(LineScreen(without_colours(event.item[1].text)))
+        self.app.push_screen(LineScreen(event.item[1].text))
 
     @on(Grid.Opened)
     def _opened(self, event: Grid.Opened) -> None:

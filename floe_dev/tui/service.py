@@ -153,7 +153,7 @@ class ServiceScreen(DetailScreen):
 
     @on(Grid.Opened, "#log")
     def _opened(self, event: Grid.Opened) -> None:
-        self.app.push_screen(LineScreen(without_colours(event.item[1])))
+        self.app.push_screen(LineScreen(event.item[1]))
 
     def action_follow(self) -> None:
         """Follow the end, or stay where the cursor is."""

@@ -18,7 +18,7 @@ from floe_dev.tui.dialogs import LineScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
 from floe_dev.tui.run import LOG
-from floe_dev.tui.text import Cell, clock, duration, state_cell, without_colours
+from floe_dev.tui.text import Cell, clock, duration, state_cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class TraceScreen(DetailScreen):
 
     @on(Grid.Opened, "#log")
     def _opened_line(self, event: Grid.Opened) -> None:
-        self.app.push_screen(LineScreen(without_colours(event.item[1].text)))
+        self.app.push_screen(LineScreen(event.item[1].text))
 
     @on(Grid.Opened)
     def _opened(self, event: Grid.Opened) -> None:

@@ -8,7 +8,7 @@ import signal
 import time
 import zipfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -562,15 +562,25 @@ def test_over_ssh_a_run_is_told_by_the_terminal_and_the_browser_is_the_users(sta
     assert b"first query" in terminal.output or b"floe sql" in terminal.output
 
 
-def test_a_hung_catalog_is_stale_with_its_reason_and_the_other_panels_go_on(stack: Stack) -> None:
-    pid = next(one.status.pid for one in stack.backend.state.services.items if one.status.name == "catalog")
+@contextmanager
+def hung(stack: Stack, service: str) -> Iterator[None]:
+    """The service's process takes no step for as long as the block goes on."""
+    pid = next(one.status.pid for one in stack.backend.state.services.items if one.status.name == service)
     assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        # A supervisor may have replaced it meanwhile.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
+
+def test_a_hung_catalog_is_stale_with_its_reason_and_the_other_panels_go_on(stack: Stack) -> None:
     async def go() -> None:
         async with stack.app() as (app, pilot):
             await seen(app, pilot, "bronze.numbers", 20)
-            os.kill(pid, signal.SIGSTOP)
-            try:
+            with hung(stack, "catalog"):
                 await until(pilot, lambda: stack.backend.state.tables.stale_since is not None, "never stale", 60)
                 text = await seen(app, pilot, "stale since", 10)
                 assert "bronze.numbers" in text, "what was known last stays"
@@ -582,22 +592,15 @@ def test_a_hung_catalog_is_stale_with_its_reason_and_the_other_panels_go_on(stac
                 await pilot.press("enter")
                 await seen(app, pilot, "last run", 20)
                 await pilot.press("escape")
-            finally:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
             await until(pilot, lambda: stack.backend.state.tables.stale_since is None, "it stays stale", 90)
 
     run(go())
 
 
 def test_a_hung_dagster_is_stale_with_its_reason_and_holds_nothing_else_up(stack: Stack) -> None:
-    pid = next(one.status.pid for one in stack.backend.state.services.items if one.status.name == "dagster-webserver")
-    assert pid is not None
-
     async def go() -> None:
         async with stack.app() as (app, pilot):
-            os.kill(pid, signal.SIGSTOP)
-            try:
+            with hung(stack, "dagster-webserver"):
                 text = await seen(app, pilot, "stale since", 30)
                 assert "no answer for more than" in text
                 assert "bronze/numbers" in text, "what was known last stays"
@@ -607,8 +610,6 @@ def test_a_hung_dagster_is_stale_with_its_reason_and_holds_nothing_else_up(stack
                 await pilot.press("enter")
                 await seen(app, pilot, "amount", 15)
                 await pilot.press("escape")
-            finally:
-                os.kill(pid, signal.SIGCONT)
             await until(pilot, lambda: stack.backend.state.assets.stale_since is None, "it stays stale", 90)
 
     run(go())
