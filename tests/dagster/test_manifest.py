@@ -10,6 +10,7 @@ from floe_dev.config.project import load_project
 from floe_dev.dbt.profile import write_profile
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.project import Project
+from floe_dev.orchestrators.dagster.definitions import build_definitions
 from floe_dev.orchestrators.dagster.manifest import ensure_manifest, is_current, manifest_path, parse_error
 from tests.dagster.conftest import copy_sample
 
@@ -78,3 +79,17 @@ def test_output_without_any_error_line(tmp_path: Path) -> None:
     assert error.why == "Killed"
     assert error.where is not None
     assert Path(error.where.file).name == "dbt_project.yml"
+
+
+def test_models_in_a_circle_are_refused_with_their_files(project: Project) -> None:
+    marts = project.root / "dbt" / "models" / "marts"
+    (marts / "hen.sql").write_text("select * from {{ ref('egg') }}")
+    (marts / "egg.sql").write_text("select * from {{ ref('hen') }}")
+    ensure_manifest(project)
+    with pytest.raises(FloeError) as caught:
+        build_definitions(project)
+    error = caught.value
+    assert error.code is Code.ASSET_CYCLE
+    assert error.why in ("hen -> egg -> hen", "egg -> hen -> egg")
+    assert error.where is not None
+    assert Path(error.where.file) in (marts / "hen.sql", marts / "egg.sql")

@@ -22,8 +22,18 @@ from tests.dagster.conftest import Stack, keys, wait_until
 DAILY = Partitions(type="daily", start="2025-01-01")
 
 
-def model(**config: Any) -> dict[str, Any]:
-    return {"resource_type": "model", "name": "m", "config": {"materialized": "incremental", **config}}
+#: A source as the manifest has it, with the column that dbt cuts batches by.
+TIMED = {"resource_type": "source", "name": "events", "config": {"event_time": "occurred_at"}}
+UNTIMED = {"resource_type": "model", "name": "customers", "config": {"materialized": "table"}}
+
+
+def model(raw_code: str = "", **config: Any) -> dict[str, Any]:
+    return {
+        "resource_type": "model",
+        "name": "m",
+        "raw_code": raw_code,
+        "config": {"materialized": "incremental", **config},
+    }
 
 
 @pytest.mark.parametrize(
@@ -37,7 +47,7 @@ def model(**config: Any) -> dict[str, Any]:
     ],
 )
 def test_models_whose_runs_replace_just_their_partition_are_taken(config: dict[str, Any]) -> None:
-    assert misalignment(model(**config), DAILY) is None
+    assert misalignment(model(**config), [TIMED], DAILY) is None
 
 
 @pytest.mark.parametrize(
@@ -53,13 +63,23 @@ def test_models_whose_runs_replace_just_their_partition_are_taken(config: dict[s
     ],
 )
 def test_others_are_refused_with_the_reason(config: dict[str, Any], reason: str) -> None:
-    assert reason in (misalignment(model(**config), DAILY) or "")
+    assert reason in (misalignment(model(**config), [TIMED], DAILY) or "")
 
 
 def test_microbatches_of_a_day_need_partitions_in_utc_and_by_time() -> None:
     batch = model(incremental_strategy="microbatch", batch_size="day")
-    assert "in UTC" in (misalignment(batch, Partitions(type="daily", start="2025-01-01", timezone="Asia/Tokyo")) or "")
-    assert "cut by time" in (misalignment(batch, Partitions(type="static", keys=("a",))) or "")
+    elsewhere = Partitions(type="daily", start="2025-01-01", timezone="Asia/Tokyo")
+    assert "in UTC" in (misalignment(batch, [TIMED], elsewhere) or "")
+    assert "cut by time" in (misalignment(batch, [TIMED], Partitions(type="static", keys=("a",))) or "")
+
+
+def test_a_microbatch_that_reads_nothing_with_an_event_time_is_refused_unless_it_cuts_its_rows_itself() -> None:
+    batch = {"incremental_strategy": "microbatch", "batch_size": "day"}
+    assert misalignment(model(**batch), [UNTIMED, TIMED], DAILY) is None
+    assert "rows of all" in (misalignment(model(**batch), [UNTIMED], DAILY) or "")
+    assert "rows of all" in (misalignment(model(**batch), [], DAILY) or "")
+    own = model("select * from events where day = '{{ model.batch.event_time_start }}'", **batch)
+    assert misalignment(own, [UNTIMED], DAILY) is None
 
 
 @pytest.mark.parametrize(
@@ -202,6 +222,11 @@ def test_a_microbatch_is_built_by_partition_and_refused_where_it_does_not_fit(
     assert told["code"] == "FLOE1306"
     assert "longer than a partition" in told["why"]
     assert told["where"]["file"].endswith("log.sql")
+
+    edited("dbt/models/marts/log.sql", MICROBATCH)
+    edited("dbt/models/marts/events.sql", events)
+    report = report_file(stack.root)
+    wait_until(lambda: report.exists() and "the rows of all" in report.read_text())
 
 
 @pytest.mark.stack

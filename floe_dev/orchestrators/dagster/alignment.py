@@ -6,7 +6,7 @@ has lost or gained since. dbt's configuration of the model says whether it does;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from floe_dev.model.project import Partitions
@@ -14,23 +14,29 @@ from floe_dev.model.project import Partitions
 #: From fine to coarse; a partition must hold whole batches.
 _GRAINS = ("hour", "day", "week", "month", "year")
 _GRAIN_OF = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}
+#: What dbt's Jinja calls the batch at hand: a model that names it may cut its rows itself.
+_BATCH = "model.batch"
 #: What holds no rows of its own.
 _ROWLESS = ("view", "ephemeral")
 
 
 def misalignments(
-    nodes: Iterator[Mapping[str, Any]], partitions: Partitions
+    manifest: Mapping[str, Any], ids: Iterable[str], partitions: Partitions
 ) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Each model that cannot be built by `partitions`, with the reason."""
-    for node in nodes:
+    """Each model of the manifest among `ids` that cannot be built by `partitions`, with the reason; in their order."""
+    nodes = manifest["nodes"]
+    known = {**manifest.get("sources", {}), **nodes}
+    for unique_id in ids:
+        node = nodes.get(unique_id, {})
         if node.get("resource_type") in ("model", "snapshot", "seed"):
-            why = misalignment(node, partitions)
+            inputs = [known[each] for each in node.get("depends_on", {}).get("nodes", ()) if each in known]
+            why = misalignment(node, inputs, partitions)
             if why is not None:
                 yield node, why
 
 
-def misalignment(node: Mapping[str, Any], partitions: Partitions) -> str | None:
-    """Why this node of the manifest cannot be built by `partitions`; None where it can."""
+def misalignment(node: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]], partitions: Partitions) -> str | None:
+    """Why this node of the manifest, that reads `inputs`, cannot be built by `partitions`; None where it can."""
     config = node.get("config") or {}
     materialized = config.get("materialized")
     if node.get("resource_type") in ("seed", "snapshot"):
@@ -42,7 +48,7 @@ def misalignment(node: Mapping[str, Any], partitions: Partitions) -> str | None:
     strategy = config.get("incremental_strategy") or "append"
     match strategy:
         case "microbatch":
-            return _microbatch(config, partitions)
+            return _microbatch(config, partitions) or _unfiltered(node, inputs)
         case "delete+insert":
             return _delete_insert(config)
         case "append":
@@ -60,6 +66,15 @@ def _microbatch(config: Mapping[str, Any], partitions: Partitions) -> str | None
     if batch == "day" and (partitions.timezone or "UTC") != "UTC":
         return f"dbt cuts batches of a day in UTC, the partitions begin at midnight in {partitions.timezone}"
     return None
+
+
+def _unfiltered(node: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> str | None:
+    """A batch is cut by the `event_time` of what the model reads, never by the model's own (dbt)."""
+    if any((each.get("config") or {}).get("event_time") for each in inputs):
+        return None
+    if _BATCH in str(node.get("raw_code") or ""):
+        return None
+    return "nothing it reads has an `event_time` in its config: each of its batches would hold the rows of all of them"
 
 
 def _delete_insert(config: Mapping[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from dagster_dbt.utils import select_unique_ids
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.project import DbtPartitions, Project
 from floe_dev.orchestrators.dagster.alignment import misalignments
-from floe_dev.orchestrators.dagster.graph import check_dbt_keys
+from floe_dev.orchestrators.dagster.graph import check_dbt_keys, check_dbt_order
 from floe_dev.orchestrators.dagster.partitions import backfill_policy, dbt_arguments, partitions_definition
 from floe_dev.orchestrators.dagster.translator import FloeDbtTranslator
 
@@ -27,12 +27,13 @@ def project_dbt_assets(
     """All nodes that floe.yaml's `orchestration.dbt` selects: those without partitions, and each partitioned selection.
 
     Each of them is built by one `dbt build` a run. Raises FloeError 1304 for two nodes that are one
-    table, 1306 for a model that cannot be built by partition.
+    table, 1305 for nodes that need each other, 1306 for a model that cannot be built by partition.
     """
     options = project.spec.orchestration.dbt
     translator = translator or FloeDbtTranslator()
     name = f"{project.spec.name.replace('-', '_')}_dbt"
     manifest = validate_manifest(dbt_project.manifest_path)
+    check_dbt_order(project, manifest)
     check_dbt_keys(project, manifest, translator)
     partitioned = {part: _selected(dbt_project, manifest, part) for part in options.partitioned}
     excluded = [options.exclude or "", *(part.select for part in partitioned)]
@@ -106,9 +107,7 @@ def _sources_of_only(manifest: Mapping[str, Any], models: Set[str]) -> list[str]
 def _check_alignment(
     project: Project, manifest: Mapping[str, Any], part: DbtPartitions, index: int, ids: Set[str]
 ) -> None:
-    nodes = (manifest["nodes"][unique_id] for unique_id in sorted(ids) if unique_id in manifest["nodes"])
-    partitions = project.spec.orchestration.partitions[part.partitions]
-    found = list(misalignments(nodes, partitions))
+    found = list(misalignments(manifest, sorted(ids), project.spec.orchestration.partitions[part.partitions]))
     if not found:
         return
     folder = project.dbt_dir() or project.root
@@ -117,7 +116,8 @@ def _check_alignment(
         Code.PARTITIONS_MISALIGNED,
         f"the model {node['name']} cannot be built by the partitions `{part.partitions}`",
         why=why,
-        fix="materialized='incremental', incremental_strategy='microbatch' with `event_time` and `begin`; or leave it "
+        fix="materialized='incremental', incremental_strategy='microbatch' with `event_time` (its own, and that of "
+        "what it reads) and `begin`; or leave it "
         f"out of `orchestration.dbt.partitioned[{index}].select`",
         where=Where(folder / str(node["original_file_path"]), 1),
         detail=_lines(found[1:]),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import graphlib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator
@@ -16,6 +16,7 @@ from floe_dev.model.layout import FLOE_FILE
 from floe_dev.model.project import Project
 
 _MADE = ("model", "seed", "snapshot")
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 def check_dbt_keys(project: Project, manifest: Mapping[str, Any], translator: DagsterDbtTranslator) -> None:
@@ -46,6 +47,17 @@ def check_dbt_keys(project: Project, manifest: Mapping[str, Any], translator: Da
         )
 
 
+def check_dbt_order(project: Project, manifest: Mapping[str, Any]) -> None:
+    """Refuse dbt nodes that need each other, ephemeral ones too; raises FloeError 1305 with their files.
+
+    `dbt parse` lets a circle through, and dagster-dbt, which follows what a model reads, would never come back from it.
+    """
+    nodes = {unique_id: node for unique_id, node in manifest["nodes"].items() if node.get("resource_type") in _MADE}
+    circle = _circle({unique_id: node.get("depends_on", {}).get("nodes", ()) for unique_id, node in nodes.items()})
+    if circle:
+        raise _in_a_circle(project, [(nodes[each]["name"], _place(project, nodes[each])) for each in circle])
+
+
 def check_graph(project: Project, definitions: Iterable[dg.Definitions]) -> None:
     """Refuse an asset that is defined twice (FloeError 1304) and assets that need each other (1305)."""
     defined = [found for each in definitions for found in _specs(each)]
@@ -62,18 +74,29 @@ def check_graph(project: Project, definitions: Iterable[dg.Definitions]) -> None
             )
         places[spec.key] = place
     needs = {spec.key: {dep.asset_key for dep in spec.deps if dep.asset_key != spec.key} for spec in specs}
+    circle = _circle(needs)
+    if circle:
+        raise _in_a_circle(project, [("/".join(key.path), places.get(key)) for key in circle])
+
+
+def _circle(needs: Mapping[_Key, Iterable[_Key]]) -> list[_Key]:
+    """The first circle among these, its first member again as its last; empty where an order exists."""
     try:
         graphlib.TopologicalSorter(needs).prepare()
     except graphlib.CycleError as error:
-        circle = list(reversed(error.args[1]))
-        raise FloeError(
-            Code.ASSET_CYCLE,
-            "assets depend on each other in a circle",
-            why=" -> ".join("/".join(key.path) for key in circle),
-            detail=tuple(f"{'/'.join(key.path)} is at {places[key]}" for key in circle[:-1] if places.get(key)),
-            fix="take one of these dependencies out",
-            where=next((place for key in circle if (place := places.get(key))), Where(project.root / FLOE_FILE, 1)),
-        ) from error
+        return list(reversed(error.args[1]))
+    return []
+
+
+def _in_a_circle(project: Project, circle: Sequence[tuple[str, Where | None]]) -> FloeError:
+    return FloeError(
+        Code.ASSET_CYCLE,
+        "assets depend on each other in a circle",
+        why=" -> ".join(name for name, _ in circle),
+        detail=tuple(f"{name} is at {place}" for name, place in circle[:-1] if place),
+        fix="take one of these dependencies out",
+        where=next((place for _, place in circle if place), Where(project.root / FLOE_FILE, 1)),
+    )
 
 
 def _specs(definitions: dg.Definitions) -> Iterable[tuple[dg.AssetSpec, Where | None]]:
