@@ -33,6 +33,7 @@ from floe_dev.supervisor.paths import socket_path
 from floe_dev.supervisor.plan import Plan
 from floe_dev.supervisor.registry import register, unregister
 from floe_dev.supervisor.server import Operation, SocketServer
+from floe_dev.supervisor.sockets import sweep_sockets
 from floe_dev.supervisor.state import StackState, load_state, save_state
 
 DEFAULT_STACK = "embedded"
@@ -189,6 +190,8 @@ class Daemon:
         _log("ready")
         if (fork := supervisor.fork()) is not None:
             fork.load(self._later)
+        for path in await asyncio.to_thread(sweep_sockets, self._socket.parent):
+            _log(f"removed {path}, which a killed stack had left behind")
         await stopping
         return None
 
