@@ -17,6 +17,7 @@ from floe_dev.model.connection import CatalogConnection
 from floe_dev.orchestrators.dagster.client import DagsterClient
 from floe_dev.testing.lakehouse import Lakehouse
 from tests.cli.tiny import DEFINITIONS, FLOE_YAML, PLATFORM_YAML, make_tiny
+from tests.dagster.all_told import RESOURCES, SNAPSHOTS
 from tests.drivers.helpers import free_port
 
 AUTOMATED = """\
@@ -121,9 +122,8 @@ def test_up_only_looks_and_the_first_write_has_to_be_allowed(remote: Remote) -> 
     assert remote.tables() == []
     assert '"stack": "external"' in remote.floe("status", "--json").stdout
 
-    automations = DagsterClient(json.loads(remote.floe("status", "--json").stdout)["urls"]["dagster"]).query(
-        AUTOMATIONS
-    )
+    dagster = DagsterClient(json.loads(remote.floe("status", "--json").stdout)["urls"]["dagster"])
+    automations = dagster.query(AUTOMATIONS)
     states = [
         each["scheduleState" if "scheduleState" in each else "sensorState"]["status"]
         for each in (*automations["schedulesOrError"]["results"], *automations["sensorsOrError"]["results"])
@@ -141,7 +141,22 @@ def test_up_only_looks_and_the_first_write_has_to_be_allowed(remote: Remote) -> 
     assert remote.floe("sql", "--format", "csv", "select count(*) from bronze.raw").stdout.split()[-1] == "10"
 
     secret = remote.connection.credential.client_secret.get_secret_value()
+    snapshots = subprocess.run(
+        [sys.executable, "-c", SNAPSHOTS],
+        cwd=remote.root,
+        env={**os.environ, **json.loads(remote.floe("env", "--format", "json").stdout)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert snapshots.returncode == 0, snapshots.stderr
+    assert int(snapshots.stdout.rpartition("runs ")[2]) > 0
+    answer = json.dumps(dagster.query(RESOURCES))
+    for told in (snapshots.stdout, answer):
+        assert "POLARIS_CLIENT_SECRET" in told, "the reference is there"
+        assert secret not in told
     places = [path for path in (remote.root / ".floe").rglob("*") if path.is_file()]
+    assert any(path.parent.name == "logs" for path in places)
     assert not [path for path in places if secret.encode() in path.read_bytes()]
 
 

@@ -22,6 +22,7 @@ from floe_dev.drivers import forkserver
 from floe_dev.model.layout import Layout
 from floe_dev.orchestrators.dagster.launcher import PID_TAG
 from floe_dev.orchestrators.dagster.watch import report_file
+from tests.dagster.all_told import RESOURCES, SNAPSHOTS
 from tests.dagster.conftest import TABLES, VIEWS, Stack, keys, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dagster-stack")]
@@ -243,37 +244,6 @@ def test_a_run_can_be_cancelled(stack: Stack, edited: Callable[[str, str], Path]
     stack.dagster.terminate(run_id)
     wait_until(lambda: stack.dagster.run_status(run_id) == "CANCELED", 20)
     wait_until(lambda: not psutil.pid_exists(pid), 20)
-
-
-#: What Dagster's own code makes of the definitions for its web server, of every run, and of every event.
-SNAPSHOTS = """
-import dagster as dg
-from dagster._core.remote_representation.external_data import RepositorySnap
-from dagster._serdes import serialize_value
-from definitions import defs
-
-print(serialize_value(RepositorySnap.from_def(defs.get_repository_def())))
-with dg.DagsterInstance.get() as instance:
-    runs = instance.get_runs()
-    for run in runs:
-        print(serialize_value(run), run.run_config, run.tags)
-        print(serialize_value(instance.get_historical_job(run.job_snapshot_id).job_snapshot))
-        for record in instance.all_logs(run.run_id):
-            print(serialize_value(record))
-    print("runs", len(runs))
-"""
-RESOURCES = """
-{ repositoriesOrError { ... on RepositoryConnection { nodes {
-    name
-    allTopLevelResourceDetails { name description configuredValues { key value type } configFields { name configType {
-      key description } defaultValueAsJson } }
-    jobs { name runConfigSchema: presets { name runConfigYaml } }
-} } }
-  assetNodes { metadataEntries {
-    __typename label ... on TextMetadataEntry { text } ... on JsonMetadataEntry { jsonString } } }
-  runsOrError { ... on Runs { results { runConfigYaml tags { key value }
-    eventConnection { events { ... on MessageEvent { message } } } } } } }
-"""
 
 
 def secret_values(stack: Stack) -> list[str]:
