@@ -15,9 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
+from floe_dev import Session
 from floe_dev.errors import ExitCode
 from tests.cli.helpers import FLOE, environment, floe
 from tests.cli.tiny import make_tiny
+from tests.drivers.helpers import eventually
 
 pytestmark = pytest.mark.stack
 
@@ -50,6 +52,11 @@ class Project:
         alone = self.root.parent / "elsewhere" / f"{kind}.zip"
         alone.parent.mkdir(exist_ok=True)
         return found.rename(alone)
+
+    def lineage_events(self) -> set[tuple[str, str]]:
+        """Type and job of each OpenLineage event that the stack has."""
+        events = Session(self.root).telemetry().lineage_events(limit=1000)
+        return {(event.event_type, event.job) for event in events}
 
     def told(self, capsule: Path, *arguments: str) -> str:
         """What a command says of a capsule, far from the project; nothing it prints names the folder it unpacked."""
@@ -104,6 +111,9 @@ def test_the_life_of_a_project(project: Project) -> None:
     mended = project.floe("run", "--stale", "--json")
     assert mended.returncode == 0, mended.stderr
     assert json.loads(mended.stdout)["materialized"] == ["silver/clean", "silver/last"]
+    # Its own definitions.py, with nothing of floe's in it, is told of as well.
+    made = {("COMPLETE", "silver/clean"), ("FAIL", "silver/clean"), ("COMPLETE", "bronze/raw")}
+    eventually(lambda: made <= project.lineage_events(), "the assets' OpenLineage events")
 
     # Stopped and started: same addresses, same tables.
     before = json.loads(project.floe("status", "--json").stdout)

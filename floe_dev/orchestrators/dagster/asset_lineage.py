@@ -6,8 +6,12 @@ manager or the asset's own code does the reading.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -30,21 +34,43 @@ class StepLineage:
 
 #: Step key -> the assets it makes and the tables each of them is made from. Filled when the definitions load.
 _assets: dict[str, dict[str, tuple[str, ...]]] = {}
+#: What dagster-dbt writes into the metadata of each of its assets begins with this.
+_OF_DBT = "dagster_dbt/"
 
 
 def register(definitions: Iterable[dg.Definitions]) -> None:
     """Remember who makes what in this process, which is also the one that runs them."""
     for each in definitions:
         for asset in each.assets or ():
-            if isinstance(asset, dg.AssetsDefinition) and asset.is_executable:
+            if isinstance(asset, dg.AssetsDefinition) and asset.is_executable and not _is_dbt(asset):
                 _assets[asset.node_def.name] = {
                     _name(key): tuple(sorted(_table(_name(parent)) for parent in asset.asset_deps[key]))
                     for key in asset.keys
                 }
 
 
+@cache
+def _register_project() -> None:
+    """Register what the project's own definitions.py holds, which need not come from `build_definitions`.
+
+    Dagster has loaded it in this process as a module; the folder is FLOE_PROJECT_DIR, as everywhere.
+    """
+    folder = os.environ.get("FLOE_PROJECT_DIR")
+    if folder is None:
+        return
+    file = str(Path(folder) / "definitions.py")
+    for module in [*sys.modules.values()]:
+        if getattr(module, "__file__", None) == file:
+            register(value for value in vars(module).values() if isinstance(value, dg.Definitions))
+
+
+def _is_dbt(asset: dg.AssetsDefinition) -> bool:
+    return any(key.startswith(_OF_DBT) for spec in asset.specs for key in spec.metadata)
+
+
 def begin(run_id: str, step_key: str, number: int) -> StepLineage | None:
     """START for each asset of the step; None for a step whose assets are not known, such as dbt's."""
+    _register_project()
     known = _assets.get(step_key)
     if known is None:
         return None
