@@ -75,8 +75,11 @@ def test_ctrl_z_stops_it_and_it_comes_back(dashboard: Open) -> None:
     assert_clean(terminal)
 
 
-def test_a_closed_terminal_ends_it(dashboard: Open) -> None:
+@pytest.mark.parametrize("inherited", [signal.SIG_DFL, signal.SIG_IGN], ids=["hang-ups end", "hang-ups ignored"])
+def test_a_closed_terminal_ends_it(dashboard: Open, inherited: signal.Handlers) -> None:
+    before = signal.signal(signal.SIGHUP, inherited)
     terminal = dashboard()
+    signal.signal(signal.SIGHUP, before)
     terminal.wait_for(b"press S to start it")
     terminal.close()
     give_up = time.monotonic() + 15

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from floe_dev.errors import Code, ExitCode, FloeError
 if TYPE_CHECKING:
     from floe_dev.model.commands import StartStack
     from floe_dev.session import Session
+    from floe_dev.tui.app import DashboardApp
 
 THEMES = ("dark", "light", "contrast", "mono")
 
@@ -84,7 +86,7 @@ def show_dashboard(
         backend, read_only=read_only, start=start, theme=theme, keys=settings.keys, notify_by=settings.notify
     )
     try:
-        result = app.run()
+        result = _run(app)
     finally:
         backend.stop()
     stack = backend.state.stack
@@ -113,6 +115,12 @@ def show_dashboard(
     return int(app.return_code or ExitCode.OK)
 
 
+def _run(app: DashboardApp) -> str | None:
+    """Run it in this terminal, and end with it: also where our parent ignores hang-ups (nohup), which is inherited."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    return app.run()
+
+
 def _capsule(session: Session, title: str) -> Path:
     from floe_dev.capsule.create import create, default_file
 
@@ -130,5 +138,5 @@ def show_capsule(output: Output, session: Session) -> int:
     settings = load_settings()
     theme = "mono" if output.no_color else settings.theme
     app = DashboardApp(CapsuleBackend(session), read_only=True, theme=theme, keys=settings.keys)
-    app.run()
+    _run(app)
     return int(app.return_code or ExitCode.OK)
