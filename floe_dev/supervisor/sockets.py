@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import stat
 import time
@@ -36,10 +37,4 @@ def sweep_sockets(folder: Path) -> list[Path]:
 def _refuses(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(0.1)  # who is only busy does not refuse
-        try:
-            client.connect(str(path))
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return False
-    return False
+        return client.connect_ex(str(path)) == errno.ECONNREFUSED

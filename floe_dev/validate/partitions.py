@@ -18,10 +18,10 @@ def check(name: str, subject: Subject) -> Findings:
     count, wrong = 0, 0
     for index, part in enumerate(orchestration.dbt.partitioned):
         chosen = ids(manifest, part.select, part.exclude)
-        in_order = [unique_id for unique_id in manifest["nodes"] if unique_id in chosen]
-        count += len([unique_id for unique_id in in_order if manifest["nodes"][unique_id]["resource_type"] == "model"])
+        nodes = {unique_id: node for unique_id, node in manifest["nodes"].items() if unique_id in chosen}
+        count += len([node for node in nodes.values() if node["resource_type"] == "model"])
         line = source.where(("orchestration", "dbt", "partitioned", index)).line
-        for node, why in misalignments(manifest, in_order, orchestration.partitions[part.partitions]):
+        for node, why in misalignments(manifest, nodes, orchestration.partitions[part.partitions]):
             wrong += 1
             message = f"{node['unique_id']} cannot be built by `{part.partitions}`: {why}"
             yield failed(name, message, f"change the configuration of {node['original_file_path']}", "floe.yaml", line)
