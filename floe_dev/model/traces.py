@@ -74,6 +74,8 @@ class TraceSummary(Model):
     end_ns: int
     spans: int
     errors: int = 0
+    #: Of a run that was canceled: what its spans call an error is that.
+    canceled: bool = False
     #: False while no span without a parent has arrived: the trace goes on, or its process was killed.
     complete: bool = True
     run_id: str | None = None
@@ -87,7 +89,9 @@ class TraceSummary(Model):
 
     @property
     def state(self) -> str:
-        """`error`, `ok`, or `open` while no root span has arrived."""
+        """`canceled`, `error`, `ok`, or `open` while no root span has arrived."""
+        if self.canceled:
+            return "canceled"
         if self.errors:
             return "error"
         return "ok" if self.complete else "open"

@@ -22,6 +22,7 @@ _HEX_KEYS = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id
 #: Span attributes that find a trace, by the name they are kept under.
 INDEXED = {
     "floe.run.id": "run",
+    "floe.run.outcome": "outcome",
     "floe.asset": "asset",
     "floe.snapshot": "snapshot",
     "floe.table": "table",

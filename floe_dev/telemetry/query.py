@@ -25,9 +25,17 @@ from floe_dev.tracing.spool import SUFFIX
 _COLLECTED_SECONDS = 10.0
 #: Characters of an id that are enough to ask for it.
 SHORTEST_PREFIX = 4
-_COLUMNS = "trace_id, name, service, start_ns, end_ns, spans, errors, has_root, run_id"
-_STATES = {"error": "errors > 0", "ok": "errors = 0 AND has_root", "open": "errors = 0 AND NOT has_root"}
+_CANCELED = (
+    "EXISTS (SELECT 1 FROM trace_keys k WHERE key = 'outcome' AND value = 'canceled' AND k.trace_id = t.trace_id)"
+)
+_STATES = {
+    "canceled": _CANCELED,
+    "error": f"errors > 0 AND NOT {_CANCELED}",
+    "ok": f"errors = 0 AND has_root AND NOT {_CANCELED}",
+    "open": "errors = 0 AND NOT has_root",
+}
 _ASSETS = "(SELECT group_concat(value, char(31)) FROM trace_keys k WHERE k.trace_id = t.trace_id AND key = 'asset')"
+_COLUMNS = f"trace_id, name, service, start_ns, end_ns, spans, errors, has_root, run_id, {_CANCELED}, {_ASSETS}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class TraceFilter:
     #: A Dagster run's id or the beginning of it.
     run: str | None = None
     asset: str | None = None
-    #: error | ok | open
+    #: error | canceled | ok | open
     state: str | None = None
     min_seconds: float | None = None
     since: float | None = None
@@ -68,7 +76,7 @@ class TelemetryReader:
     def traces(self, wanted: TraceFilter = TraceFilter()) -> list[TraceSummary]:
         """The traces that match, newest first."""
         where, values = _conditions(wanted)
-        text = f"SELECT {_COLUMNS}, {_ASSETS} FROM traces t {where} ORDER BY start_ns DESC LIMIT ?"  # noqa: S608
+        text = f"SELECT {_COLUMNS} FROM traces t {where} ORDER BY start_ns DESC LIMIT ?"  # noqa: S608
         return [_summary(row) for row in self._rows(text, *values, wanted.limit)]
 
     def trace(self, trace_id: str) -> Trace | None:
@@ -79,7 +87,7 @@ class TelemetryReader:
         """
         low, high = _range(trace_id)
         found = self._rows(
-            f"SELECT {_COLUMNS}, {_ASSETS} FROM traces t WHERE trace_id BETWEEN ? AND ? LIMIT 2",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM traces t WHERE trace_id BETWEEN ? AND ? LIMIT 2",  # noqa: S608
             *(low, high),
         )
         if len(found) > 1:
@@ -134,7 +142,7 @@ class TelemetryReader:
         """The runs whose traces are here (that touched `asset`), newest first."""
         extra = "AND trace_id IN (SELECT trace_id FROM trace_keys WHERE key = 'asset' AND value = ?)" if asset else ""
         text = (
-            f"SELECT {_COLUMNS}, {_ASSETS} FROM traces t WHERE run_id IS NOT NULL {extra} "  # noqa: S608
+            f"SELECT {_COLUMNS} FROM traces t WHERE run_id IS NOT NULL {extra} "  # noqa: S608
             "ORDER BY start_ns DESC LIMIT ?"
         )
         found = [_summary(row) for row in self._rows(text, *((asset,) if asset else ()), limit)]
@@ -143,7 +151,7 @@ class TelemetryReader:
     def traces_by(self, key: str, value: str, limit: int = 50) -> list[TraceSummary]:
         """Traces with a span whose `asset`, `table`, `snapshot` or `run` is `value`, newest first."""
         text = (
-            f"SELECT {_COLUMNS}, {_ASSETS} FROM traces t WHERE trace_id IN "  # noqa: S608
+            f"SELECT {_COLUMNS} FROM traces t WHERE trace_id IN "  # noqa: S608
             "(SELECT trace_id FROM trace_keys WHERE key = ? AND value = ?) ORDER BY start_ns DESC LIMIT ?"
         )
         return [_summary(row) for row in self._rows(text, key, value, limit)]
@@ -231,7 +239,7 @@ class TelemetryReader:
 
 def run_link(summary: TraceSummary) -> RunLink:
     """What a run's trace tells of the run."""
-    status = {"ok": "success", "error": "failure", "open": "unknown"}[summary.state]
+    status = {"ok": "success", "error": "failure", "canceled": "canceled", "open": "unknown"}[summary.state]
     return RunLink(
         run_id=str(summary.run_id),
         trace_id=summary.trace_id,
@@ -291,7 +299,7 @@ def _range(prefix: str) -> tuple[bytes, bytes]:
 
 
 def _summary(row: tuple[Any, ...]) -> TraceSummary:
-    trace_id, name, service, start, end, spans, errors, has_root, run_id, assets = row
+    trace_id, name, service, start, end, spans, errors, has_root, run_id, canceled, assets = row
     return TraceSummary(
         trace_id=trace_id.hex(),
         name=name,
@@ -300,6 +308,7 @@ def _summary(row: tuple[Any, ...]) -> TraceSummary:
         end_ns=end,
         spans=spans,
         errors=errors,
+        canceled=bool(canceled),
         complete=bool(has_root),
         run_id=run_id,
         assets=tuple(sorted(assets.split("\x1f"))) if assets else (),

@@ -57,7 +57,7 @@ ATTRIBUTES: dict[str, str] = {
     "floe.rows_removed": "rows removed",
     "floe.run.id": "Dagster's run id; indexed",
     "floe.run.job": "Dagster's job",
-    "floe.run.outcome": "complete, fail, abort, killed",
+    "floe.run.outcome": "success, failure, canceled, killed; indexed",
     "floe.run.started_by": "what launched it: Dagster's tag `floe/started_by`",
     "floe.service": "service that was started",
     "floe.snapshot": "snapshot id, as text since it needs 64 bits; indexed",

@@ -67,10 +67,14 @@ def record(
     end_ns: int,
     attributes: dict[str, Any] | None = None,
     error: str | None = None,
+    canceled: bool = False,
     kind: Kind = "internal",
     links: tuple[SpanContext, ...] = (),
 ) -> None:
-    """Record a span whose times (nanoseconds since the epoch) are known; nothing where nothing is recorded."""
+    """Record a span whose times (nanoseconds since the epoch) are known; nothing where nothing is recorded.
+
+    What was `canceled` has OpenTelemetry's status unset: it neither failed nor succeeded.
+    """
     to = spool()
     if to is None:
         return
@@ -82,13 +86,19 @@ def record(
         "startTimeUnixNano": str(start_ns),
         "endTimeUnixNano": str(max(start_ns, end_ns)),
         "attributes": packed(attributes or {}),
-        "status": {"code": 2, "message": redacted(error)[:_MESSAGE]} if error is not None else {"code": 1},
+        "status": _status(error, canceled=canceled),
     }
     if parent_id is not None:
         content["parentSpanId"] = parent_id
     if links:
         content["links"] = [{"traceId": link.trace_id, "spanId": link.span_id} for link in links]
     to.span(content)
+
+
+def _status(error: str | None, *, canceled: bool) -> dict[str, Any]:
+    if error is not None:
+        return {"code": 2, "message": redacted(error)[:_MESSAGE]}
+    return {} if canceled else {"code": 1}
 
 
 def record_log(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 from floe_dev.errors import ExitCode
 from floe_dev.model.lineage import Links, SnapshotLink
 from floe_dev.model.traces import SpanStatus, Trace
+from floe_dev.orchestrators.dagster.monitor import cancel
 from floe_dev.session import Session
 from tests.cli.helpers import floe
 from tests.telemetry.openlineage_schema import validate
@@ -336,14 +340,8 @@ def test_every_event_of_the_runs_validates_and_tells_the_snapshot(session: Sessi
 
 
 def test_a_python_asset_that_fails_is_told_with_its_error(session: Session) -> None:
-    module = session.root / "numbers_assets.py"
-    good = module.read_text()
-    module.write_text(good.replace('context.log.info("making numbers")', 'raise ValueError("no numbers today")'))
-    try:
-        time.sleep(3)  # the code server follows the files
+    with _as_first_asset(session, 'raise ValueError("no numbers today")'):
         result = session.run(["bronze/numbers"])
-    finally:
-        module.write_text(good)
     assert result.status == "failure"
     give_up = time.monotonic() + 15
     while True:
@@ -362,29 +360,82 @@ def test_a_python_asset_that_fails_is_told_with_its_error(session: Session) -> N
 
 
 def test_a_killed_run_has_a_root_that_says_so(session: Session) -> None:
-    import os
-    import signal
-
-    module = session.root / "numbers_assets.py"
-    good = module.read_text()
-    module.write_text(good.replace('context.log.info("making numbers")', "import time; time.sleep(60)"))
-    client = session.dagster()
-    try:
-        time.sleep(3)  # the code server follows the files
-        run_id = client.launch(["bronze/numbers"])
-        give_up = time.monotonic() + 30
-        pid = None
-        while pid is None or client.run_status(run_id) != "STARTED":
-            assert time.monotonic() < give_up
-            time.sleep(0.2)
-            query = "query R($run: ID!) { runOrError(runId: $run) { ... on Run { tags { key value } } } }"
-            tags = client.query(query, run=run_id)["runOrError"]["tags"]
-            pid = next((int(tag["value"]) for tag in tags if tag["key"] == "floe/pid"), None)
+    with _as_first_asset(session, "import time; time.sleep(60)"):
+        run_id, pid = _started(session)
         os.kill(pid, signal.SIGKILL)
-        while (trace := session.telemetry().trace(run_id)) is None or not trace.summary.complete:
-            assert time.monotonic() < give_up
-            time.sleep(0.2)
-    finally:
-        module.write_text(good)
+        trace = _whole(session, run_id)
     assert trace.summary.state == "error"
     assert "ended with status -9" in trace.spans[-1].message
+
+
+#: Hears the signal that interrupts it, and does not hear it.
+_HEARS = "import time; time.sleep(60)"
+_DEAF = """import time
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass"""
+
+
+@pytest.mark.parametrize(
+    "code", [pytest.param(_HEARS, id="ends by itself"), pytest.param(_DEAF, id="has to be killed")]
+)
+def test_a_canceled_run_is_told_as_canceled_not_as_an_error(session: Session, code: str) -> None:
+    with _as_first_asset(session, code):
+        run_id, pid = _started(session)
+        cancel(session.dagster(), run_id)
+        if code is _DEAF:
+            os.kill(pid, signal.SIGKILL)
+        trace = _whole(session, run_id)
+    assert (trace.summary.state, trace.summary.errors) == ("canceled", 0)
+    assert [each.status for each in session.join().of_trace(trace.summary).runs] == ["canceled"]
+    listed = floe("traces", "--status", "canceled", "--run", run_id, cwd=session.root).stdout
+    assert re.search(rf"canceled +{trace.summary.trace_id[:12]}", listed)
+    assert run_id[:8] not in floe("traces", "--status", "error", cwd=session.root).stdout
+    assert re.search(r"^run .*canceled$", floe("traces", run_id, cwd=session.root).stdout, re.MULTILINE)
+    give_up = time.monotonic() + 15
+    while not (aborted := [e for e in session.telemetry().lineage_events(run_id) if e.event_type == "ABORT"]):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    for event in aborted:
+        validate(event.body)
+        assert "canceled" in event.body["run"]["facets"]["errorMessage"]["message"]
+
+
+@contextmanager
+def _as_first_asset(session: Session, code: str) -> Iterator[None]:
+    """The project with `code` in its first asset."""
+    module = session.root / "numbers_assets.py"
+    good = module.read_text()
+    module.write_text(good.replace('context.log.info("making numbers")', code))
+    try:
+        time.sleep(3)  # the code server follows the files
+        yield
+    finally:
+        module.write_text(good)
+
+
+def _started(session: Session) -> tuple[str, int]:
+    """A run of the first asset, and the id of its process, once it goes on."""
+    client = session.dagster()
+    run_id = client.launch(["bronze/numbers"])
+    query = """query R($run: ID!) { runOrError(runId: $run) { ... on Run {
+      tags { key value } stepStats { startTime } } } }"""
+    give_up = time.monotonic() + 60
+    while True:
+        found = client.query(query, run=run_id)["runOrError"]
+        pid = next((int(tag["value"]) for tag in found["tags"] if tag["key"] == "floe/pid"), None)
+        if pid is not None and any(step["startTime"] for step in found["stepStats"]):
+            return run_id, pid
+        assert time.monotonic() < give_up
+        time.sleep(0.2)
+
+
+def _whole(session: Session, run_id: str) -> Trace:
+    """The run's trace with its root."""
+    give_up = time.monotonic() + 30
+    while (trace := session.telemetry().trace(run_id)) is None or not trace.summary.complete:
+        assert time.monotonic() < give_up
+        time.sleep(0.2)
+    return trace

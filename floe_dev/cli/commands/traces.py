@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from floe_dev.model.traces import Gap
     from floe_dev.telemetry.query import TelemetryReader
 
-_STATES = ("ok", "error", "open")
+_STATES = ("ok", "error", "canceled", "open")
 
 
 @click.command(short_help="List traces; show one as a waterfall; export them.")

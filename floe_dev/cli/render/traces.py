@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from floe_dev.cli.render.style import bytes_text, cell_width, glyph, paint, seconds_text, truncate
-from floe_dev.cli.render.tables import table
+from floe_dev.cli.render.style import bytes_text, cell_width, glyph, paint, seconds_text, state_color, truncate
+from floe_dev.cli.render.tables import Painted, table
 from floe_dev.model.lineage import Links, RunLink, SnapshotLink
 from floe_dev.model.traces import Span, SpanStatus, Trace, TraceSummary
 
@@ -14,8 +14,8 @@ from floe_dev.model.traces import Span, SpanStatus, Trace, TraceSummary
 SHORT = 12
 _BAR = 32
 #: Attributes worth a place beside the bar, in this order.
-_TOLD = ("floe.rows", "floe.snapshot", "floe.dbt.status", "floe.step.outcome")
-_STATES = {"error": "failed", "ok": "done", "open": "running"}
+_TOLD = ("floe.rows", "floe.snapshot", "floe.dbt.status", "floe.step.outcome", "floe.run.outcome")
+_STATES = {"error": "failed", "canceled": "canceled", "ok": "done", "open": "running"}
 
 
 def when_text(seconds: float | None) -> str:
@@ -27,7 +27,7 @@ def traces_text(found: Sequence[TraceSummary], *, color: bool, unicode: bool, wi
     """The list, newest first."""
     rows = [
         (
-            glyph(_STATES[trace.state], unicode=unicode),
+            _state(trace.state, unicode=unicode),
             trace.trace_id[:SHORT],
             trace.name,
             trace.service,
@@ -39,8 +39,12 @@ def traces_text(found: Sequence[TraceSummary], *, color: bool, unicode: bool, wi
         )
         for trace in found
     ]
-    columns = ("", "trace", "name", "service", "started", "took", "spans", "errors", "run")
+    columns = ("state", "trace", "name", "service", "started", "took", "spans", "errors", "run")
     return table(columns, rows, width=width, color=color)
+
+
+def _state(state: str, *, unicode: bool) -> Painted:
+    return Painted(f"{glyph(_STATES[state], unicode=unicode)} {state}", state_color(_STATES[state]))
 
 
 def waterfall(trace: Trace, *, color: bool, unicode: bool, width: int | None) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from dagster._core.launcher.base import LaunchRunContext
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
-from dagster._core.storage.dagster_run import DagsterRunStatus
+from dagster._core.storage.dagster_run import DagsterRun, DagsterRunStatus
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
@@ -80,7 +80,7 @@ class ForkRunLauncher(DefaultRunLauncher):
         try:
             os.kill(int(pid), signal.SIGTERM)
         except ProcessLookupError:
-            self._instance.report_run_canceled(run)
+            self._report_canceled(run, "its process was gone")
             return True
         # A step that is deep in somebody's C code hears no signal but this one.
         timer = threading.Timer(CANCEL_SECONDS, self._kill, (run_id, int(pid)))
@@ -96,11 +96,16 @@ class ForkRunLauncher(DefaultRunLauncher):
             return
         if run.status is DagsterRunStatus.CANCELING:
             # It was asked to end before it listened for that, or had to be killed.
-            self._instance.report_run_canceled(run)
+            self._report_canceled(run, f"its process {worker.pid} ended with status {status}")
         else:
             why = f"the run's process {worker.pid} ended with status {status}"
             self._instance.report_run_failed(run, why)
             record_killed_run(run_id, why)
+
+    def _report_canceled(self, run: DagsterRun, how: str) -> None:
+        """For a process that could not say so itself."""
+        self._instance.report_run_canceled(run)
+        record_killed_run(run.run_id, f"the run was canceled: {how}", canceled=True)
 
     def _kill(self, run_id: str, pid: int) -> None:
         """Only while the run has not ended: its process id may be another's by then."""

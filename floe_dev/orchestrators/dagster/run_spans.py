@@ -22,7 +22,12 @@ from floe_dev.tracing.user_spans import follow
 
 #: On the run: its trace.
 TRACE_TAG = "floe/trace_id"
-_ENDS = {"PIPELINE_SUCCESS": "COMPLETE", "PIPELINE_FAILURE": "FAIL", "PIPELINE_CANCELED": "ABORT"}
+#: The event that ends a run: its outcome, and OpenLineage's word for it.
+_ENDS = {
+    "PIPELINE_SUCCESS": ("success", "COMPLETE"),
+    "PIPELINE_FAILURE": ("failure", "FAIL"),
+    "PIPELINE_CANCELED": ("canceled", "ABORT"),
+}
 _STEP_ENDS = {"STEP_SUCCESS", "STEP_FAILURE", "STEP_SKIPPED", "STEP_UP_FOR_RETRY"}
 
 
@@ -31,19 +36,21 @@ def run_context(run_id: str) -> SpanContext:
     return SpanContext(run_trace_id(run_id), derived_span_id(run_id, "run"))
 
 
-def record_killed_run(run_id: str, why: str) -> None:
+def record_killed_run(run_id: str, why: str, *, canceled: bool = False) -> None:
     """The root of a run whose process could not record it itself: its spans would hang in the air."""
     now = time.time_ns()
+    outcome = "canceled" if canceled else "killed"
     record(
         "run",
         run_context(run_id),
         parent_id=None,
         start_ns=now,
         end_ns=now,
-        attributes={"floe.run.id": run_id, "floe.run.outcome": "killed"},
-        error=why,
+        attributes={"floe.run.id": run_id, "floe.run.outcome": outcome},
+        error=None if canceled else why,
+        canceled=canceled,
     )
-    record_lineage(run_event("FAIL", run_id, "__ASSET_JOB", error=why))
+    record_lineage(run_event("ABORT" if canceled else "FAIL", run_id, "__ASSET_JOB", error=why))
 
 
 @dataclass
@@ -128,16 +135,20 @@ def _materialized(step: _Step, event: Any) -> None:
 
 def _end_step(run: _Run, run_id: str, step_key: str, kind: str, event: Any) -> None:
     step = run.steps.pop(step_key)
-    attributes: dict[str, Any] = {"floe.step": step_key, "floe.step.outcome": kind.removeprefix("STEP_").lower()}
+    canceled = _was_interrupted(event)
+    outcome = "canceled" if canceled else kind.removeprefix("STEP_").lower()
+    attributes: dict[str, Any] = {"floe.step": step_key, "floe.step.outcome": outcome}
     if len(step.assets) == 1:
         attributes["floe.asset"] = step.assets[0]
     elif step.assets:
         attributes["floe.assets"] = step.assets
     if run.tries[step_key] > 1:
         attributes["floe.step.try"] = run.tries[step_key]
-    failed = kind in ("STEP_FAILURE", "STEP_UP_FOR_RETRY")
+    failed = kind in ("STEP_FAILURE", "STEP_UP_FOR_RETRY") and not canceled
     if step.lineage is not None:
-        if failed:
+        if canceled:
+            asset_lineage.failed(step.lineage, "the run was canceled", kind="ABORT")
+        elif failed:
             asset_lineage.failed(step.lineage, _error(event))
         else:
             asset_lineage.failed(step.lineage, "the step ended without making it", kind="ABORT")
@@ -149,6 +160,7 @@ def _end_step(run: _Run, run_id: str, step_key: str, kind: str, event: Any) -> N
         end_ns=time.time_ns(),
         attributes=attributes,
         error=_error(event) if failed else None,
+        canceled=canceled,
     )
     enter(run_context(run_id))
     os.environ[VARIABLE] = run_context(run_id).traceparent()
@@ -167,10 +179,12 @@ def _end_run(run: _Run, run_id: str, kind: str, event: Any, meta: dict[str, Any]
             start_ns=step.started_ns,
             end_ns=now,
             attributes={"floe.step": step_key, "floe.step.outcome": "canceled"},
-            error="the run ended before the step",
+            error=None if kind == "PIPELINE_CANCELED" else "the run ended before the step",
+            canceled=kind == "PIPELINE_CANCELED",
         )
     tags = meta.get("job_tags") or {}
-    error = _error(event) if kind != "PIPELINE_SUCCESS" else None
+    outcome, lineage_type = _ENDS[kind]
+    error = _error(event) if outcome == "failure" else None
     job = str(meta.get("job_name"))
     record(
         f"run {job}" if job != "__ASSET_JOB" else "run",
@@ -181,15 +195,28 @@ def _end_run(run: _Run, run_id: str, kind: str, event: Any, meta: dict[str, Any]
         attributes={
             "floe.run.id": run_id,
             "floe.run.job": job,
-            "floe.run.outcome": _ENDS[kind].lower(),
+            "floe.run.outcome": outcome,
             "floe.run.started_by": tags.get("floe/started_by"),
         },
         error=error,
+        canceled=outcome == "canceled",
     )
-    record_lineage(run_event(_ENDS[kind], run_id, job, error=error))
+    record_lineage(
+        run_event(lineage_type, run_id, job, error="the run was canceled" if outcome == "canceled" else error)
+    )
     to = spool()
     if to is not None:
         to.flush()
+
+
+def _was_interrupted(event: Any) -> bool:
+    """Whether the step ended because its run was canceled: Dagster raises that in it, and calls the step failed."""
+    error = getattr(event.event_specific_data, "error", None)
+    while error is not None:
+        if error.cls_name == "DagsterExecutionInterruptedError":
+            return True
+        error = error.cause
+    return False
 
 
 def _error(event: Any) -> str:
