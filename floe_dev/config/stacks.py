@@ -29,7 +29,10 @@ class ServiceExtension(Model):
     port: int | None = Field(
         default=None, ge=1, le=65535, description="Preferred port of a process on 127.0.0.1; containers have `ports`."
     )
-    probe: Probe | None = Field(default=None, description="When the service counts as ready.")
+    probe: Probe | None = Field(
+        default=None,
+        description="When the service counts as ready; without one, and without a healthcheck, when it has lived for a second.",
+    )
     data_version: str | None = Field(
         default=None, description="Format of the data in its volumes; a volume of another one is refused, not touched."
     )

@@ -103,6 +103,8 @@ class Service(Model):
     probe: Probe | None = None
     restart: RestartPolicy = RestartPolicy()
     stop_grace_seconds: float = 5.0
+    #: Without a probe or a healthcheck all there is to see is that it lives: so long, and it counts as ready.
+    settle_seconds: float = 1.0
     #: Where it can be, fork `{python} -m MODULE …` from the fork server once that has loaded the module named here.
     fork_after: str | None = None
 

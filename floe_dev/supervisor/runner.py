@@ -279,6 +279,9 @@ class ServiceRunner:
                 break
             self._note(seen)
             await asyncio.sleep(PROBE_INTERVAL)
+        if (probe is None or port is None) and not self.service.healthcheck:
+            # An end meanwhile cancels this, and is told as what it is: a failed start.
+            await asyncio.sleep(self.service.settle_seconds)
         own = self._context.ports.get(self.service.name)
         url = f"http://{LOOPBACK}:{own}" if own is not None and probe is not None and probe.path is not None else None
         # Not the clock's time, which may have jumped meanwhile.

@@ -60,6 +60,21 @@ def test_a_killed_service_is_told_by_its_signal(stack: TinyStack) -> None:
     assert "was killed by SIGKILL" in _failure(stack).what
 
 
+def test_a_service_without_a_probe_that_ends_at_once_was_never_ready(stack: TinyStack) -> None:
+    """All there is to see of it is that it lives, so that is looked at for a second."""
+    stack.declare(
+        service("lives", command=["{python}", "-c", "import time; time.sleep(60)"], probe=None),
+        service("bad", command=["{python}", "-c", "import sys; sys.exit('no such flag')"], probe=None),
+    )
+    error = _failure(stack)
+    assert error.code is Code.SERVICE_FAILED
+    assert "`bad` ended with exit code 1" in error.what
+    assert error.detail == ("no such flag",)
+    stack.declare(service("lives", command=["{python}", "-c", "import time; time.sleep(60)"], probe=None))
+    stack.up()
+    assert _service(stack, "lives").state is ServiceState.READY
+
+
 def test_a_program_that_is_not_there(stack: TinyStack) -> None:
     stack.declare(service("bad", command=["no-such-program"]))
     error = _failure(stack)

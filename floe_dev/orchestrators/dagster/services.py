@@ -78,6 +78,7 @@ def dagster_services(
             ),
             # The daemon is in nobody's way to ready: it starts when the code server has had its turn at the processors.
             depends_on=(CODE,),
+            settle_seconds=0.0,
             stop_grace_seconds=1.5,
             fork_after="dagster_dbt",
         ),
