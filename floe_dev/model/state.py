@@ -6,7 +6,7 @@ Small on purpose: spans, log lines and rows of tables are fetched when somebody 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from floe_dev.errors import FloeError
 from floe_dev.model.status import ServiceStatus, StepStatus
@@ -150,6 +150,12 @@ class State:
     tables: Slice[TableView] = Slice()
     traces: Slice[TraceSummary] = Slice()
     automations: Slice[AutomationView] = Slice()
+
+    @property
+    def loaded(self) -> bool:
+        """Every source has answered, good or bad."""
+        slices: tuple[Slice[Any], ...] = tuple(getattr(self, name) for name in SLICES)
+        return not any(one.loading for one in slices)
 
 
 #: The names of the slices.

@@ -10,7 +10,9 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.reactive import reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from floe_dev.errors import FloeError
@@ -50,6 +52,8 @@ class FloeScreen(Screen[None]):
         Binding("right", "app.focus_next", "Next panel", show=False, id="next-panel"),
     ]
     crumb = ""
+    #: Textual's own draws the whole screen anew on every change of focus; the two widgets concerned draw themselves.
+    focused: reactive[Widget | None] = reactive(None, repaint=False)
 
     @property
     def floe(self) -> DashboardApp:

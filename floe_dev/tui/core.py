@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -37,6 +38,7 @@ class CoreApp(TypeAheadApp):
         super().__init__()
         self._notify_by = notify_by
         self._pending = False
+        self._frozen = False
         self._end: Callable[[], None] = lambda: None
         self._runs: dict[str, str] = {}
         self._launch: Launch | None = None
@@ -71,6 +73,17 @@ class CoreApp(TypeAheadApp):
         self._apply()
         if isinstance(self.screen, FloeScreen):
             self.screen.tick()
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Leave what stays out of Python's garbage collection, which makes a key wait 40 ms where the State is large.
+
+        Once, when all is loaded and only the lowest screen is there: what comes later must be found when it is garbage.
+        """
+        if not self._frozen and len(self.screen_stack) == 1 and self.backend.state.loaded:
+            self._frozen = True
+            gc.collect()
+            gc.freeze()
 
     def _apply(self) -> None:
         self._pending = False

@@ -102,6 +102,8 @@ class OverviewScreen(ListScreen):
         """The screen at the bottom of the stack."""
         super().__init__("overview")
         self.crumb = ""
+        #: Who had the focus last.
+        self._large: SliceGrid | None = None
 
     def body(self) -> ComposeResult:
         """What can be done where something is wrong with the stack as a whole, then four panels."""
@@ -123,8 +125,7 @@ class OverviewScreen(ListScreen):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The panel with the focus is the large one; it stays so while a filter is typed."""
         if isinstance(event.widget, SliceGrid):
-            for grid in self.query(SliceGrid):
-                grid.set_class(grid is event.widget, "-large")
+            self._large = event.widget
             self._fold()
 
     def take(self, state: State) -> None:
@@ -135,8 +136,12 @@ class OverviewScreen(ListScreen):
         self.write("#offer", offer)
 
     def _fold(self) -> None:
+        narrow = self.has_class("-narrow")
         for grid in self.query(SliceGrid):
-            grid.fold(self.has_class("-narrow") and not grid.has_class("-large"))
+            large = grid is self._large
+            # Each class that changes has the styles of the panel and its scroll bars worked out anew.
+            grid.set_class(narrow and large, "-large")
+            grid.fold(narrow and not large)
 
     def _offer(self, state: State) -> Text:
         stack = state.stack
