@@ -31,7 +31,7 @@ class ServiceExtension(Model):
     )
     probe: Probe | None = Field(
         default=None,
-        description="When the service counts as ready; without one, and without a healthcheck, when it has lived for a second.",
+        description="When it counts as ready; without this and without a healthcheck, once it has lived for 1 s.",
     )
     data_version: str | None = Field(
         default=None, description="Format of the data in its volumes; a volume of another one is refused, not touched."
