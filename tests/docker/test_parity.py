@@ -17,11 +17,14 @@ from pyiceberg.types import StringType
 from floe_dev.config.stacks import load_stack
 from floe_dev.drivers import docker
 from floe_dev.model.status import ServiceState
+from floe_dev.model.traces import Trace
 from floe_dev.session import Session
 from floe_dev.supervisor.paths import project_key
+from floe_dev.tracing.context import SpanContext, new_span_id, new_trace_id, within
 from tests.cli.conftest import RunningStack
 from tests.cli.helpers import floe
 from tests.docker.conftest import begin
+from tests.drivers.helpers import eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
@@ -46,6 +49,8 @@ class Outcome:
     rows_of_all_writers: int = 0
     refused_to_the_reader: list[str] = field(default_factory=list)
     lineage: set[tuple[str, str]] = field(default_factory=set)
+    #: Whose spans stand below that of a client's commit: the catalog's side of it.
+    below_a_commit: set[str] = field(default_factory=set)
     #: Of what runs beside every catalog.
     status: dict[str, str] = field(default_factory=dict)
     same_after_restart: bool = False
@@ -98,6 +103,7 @@ def _scenario(running: RunningStack, name: str) -> Outcome:
     found.tables = {str(table.identifier): table.rows for table in session.tables()}
     found.status = _status(session)
     found.lineage = {(edge.source, edge.target) for edge in session.lineage("silver.last").edges}
+    found.below_a_commit = _below_a_commit(session)
     found.after_evolution = _evolve(session)
     found.commits_on_one_base = _commit_on_one_base(session)
     found.rows_of_all_writers = _write_at_once(session)
@@ -113,6 +119,21 @@ def _status(session: Session) -> dict[str, str]:
     states = {service.name: service.state for service in status.services}
     assert set(states.values()) == {ServiceState.READY}, states
     return {service: str(state) for service, state in states.items() if service.startswith(("dagster", "telemetry"))}
+
+
+def _below_a_commit(session: Session) -> set[str]:
+    client = SpanContext(new_trace_id(), new_span_id())
+    with within(client):
+        session.catalog().load_table("silver.last").append(pa.table({"id": pa.array([1500], pa.int64())}))
+    trace: list[Trace] = []
+
+    def came() -> bool:
+        found = session.telemetry().trace(client.trace_id)
+        trace[:] = [found] if found is not None else []
+        return found is not None
+
+    eventually(came, "no span of the catalog came", seconds=30)
+    return {span.service for span in trace[0].spans if span.parent_id == client.span_id}
 
 
 def _evolve(session: Session) -> Any:
@@ -221,6 +242,7 @@ def test_the_scenario_goes_well(outcome: Outcome) -> None:
     )
     assert outcome.commits_on_one_base == ["committed", "refused"]
     assert outcome.rows_of_all_writers == WRITERS
+    assert outcome.below_a_commit == {"catalog"}
     assert outcome.refused_to_the_reader == ["create", "drop", "commit", "namespace"]
     assert outcome.same_after_restart
     assert outcome.left_after_reset == []
