@@ -20,9 +20,10 @@ import duckdb
 
 from floe_dev.cli.output import Output
 from floe_dev.cli.render.errors import error_text
-from floe_dev.cli.render.style import count_text, seconds_text, terminal_width
+from floe_dev.cli.render.style import count_text, terminal_width
 from floe_dev.cli.render.tables import FORMATS, write
 from floe_dev.errors import Code, FloeError
+from floe_dev.model.units import duration
 
 if TYPE_CHECKING:
     from floe_dev.session import Session
@@ -108,7 +109,7 @@ class _Shell:
         started = time.monotonic()
         run_statements(self.connection, self.output, text, self.form, self.limit)
         sys.stdout.flush()
-        self.output.say(f"({seconds_text(time.monotonic() - started)})", "dim")
+        self.output.say(f"({duration(time.monotonic() - started)})", "dim")
 
     def _guard(self, action: Any) -> None:
         try:

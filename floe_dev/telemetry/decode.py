@@ -24,6 +24,7 @@ INDEXED = {
     "floe.run.id": "run",
     "floe.run.outcome": "outcome",
     "floe.asset": "asset",
+    "floe.assets": "asset",
     "floe.snapshot": "snapshot",
     "floe.table": "table",
     "floe.principal": "principal",
@@ -173,6 +174,9 @@ def _span(
         found.reject(f"a span is larger than {MAX_RECORD_BYTES} bytes")
         return None
     keys = [(INDEXED[a.key], a.value.string_value) for a in span.attributes if a.key in INDEXED]
+    if ("asset", "") in keys:
+        keys.remove(("asset", ""))
+        keys += [("asset", each) for each in _strings(span.attributes, "floe.assets")]
     if len(keys) > 1:
         named = dict(keys)
         if "table" in named and "snapshot" in named:
@@ -207,6 +211,11 @@ def _log(record: LogRecord, service: str, found: Decoded) -> tuple[bytes | None,
     trace_id = record.trace_id if len(record.trace_id) == 16 and record.trace_id != _NO_TRACE else None
     digest = hashlib.blake2b(service.encode() + b"\0" + body, digest_size=16).digest()
     return trace_id, time_ns, service, body, digest
+
+
+def _strings(attributes: Iterable[Any], key: str) -> list[str]:
+    """The texts of an attribute that holds several."""
+    return [each.string_value for a in attributes if a.key == key for each in a.value.array_value.values]
 
 
 def _service(attributes: Iterable[Any]) -> str:

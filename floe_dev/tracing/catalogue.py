@@ -34,7 +34,7 @@ ATTRIBUTES: dict[str, str] = {
     "db.operation.name": "`write`, `read`, or dbt's materialization",
     "db.system.name": "the engine: `duckdb`",
     "floe.asset": "asset key, such as `gold/metrics`; indexed",
-    "floe.assets": "asset keys, of a step that makes several",
+    "floe.assets": "asset keys, of a step that makes several; indexed",
     "floe.bytes": "bytes written",
     "floe.catalog.table": "table a request or a client's part of a write is about",
     "floe.command": "the command's name; its arguments are never recorded",

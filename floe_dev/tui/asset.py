@@ -10,10 +10,11 @@ from textual.binding import Binding, BindingType
 
 from floe_dev.model.details import AssetDetail, CheckView, ColumnView, Materialization
 from floe_dev.model.state import AssetView, State
+from floe_dev.model.units import duration
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
-from floe_dev.tui.text import age, ago, clock, duration, state_cell
+from floe_dev.tui.text import age, ago, clock, state_cell
 
 CHECKS: tuple[Column[CheckView], ...] = (
     Column("state", 9, lambda c: state_cell(c.state)),

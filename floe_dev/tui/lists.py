@@ -7,8 +7,9 @@ from typing import Any
 
 from floe_dev.model.state import AssetView, AutomationView, RunView, ServiceView, Slice, State, TableView
 from floe_dev.model.traces import TraceSummary
+from floe_dev.model.units import duration, size
 from floe_dev.tui.grid import Column, Grid
-from floe_dev.tui.text import Cell, age, clock, duration, number, size, state_cell, tone_of, until
+from floe_dev.tui.text import Cell, age, clock, number, state_cell, tone_of, until
 
 
 def _service_state(service: ServiceView) -> Cell:

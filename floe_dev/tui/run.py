@@ -10,11 +10,12 @@ from textual import on
 
 from floe_dev.errors import FloeError
 from floe_dev.model.details import LogLine, RunDetail, StepView
+from floe_dev.model.units import duration
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen, Line
 from floe_dev.tui.dialogs import LineScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
-from floe_dev.tui.text import Cell, clock, duration, state_cell, tone_of, without_colours
+from floe_dev.tui.text import Cell, clock, state_cell, tone_of, without_colours
 
 _POLL_SECONDS = 0.7
 

@@ -12,11 +12,12 @@ from textual.binding import Binding, BindingType
 from floe_dev.errors import FloeError
 from floe_dev.model.details import LogChunk, Usage
 from floe_dev.model.state import State
+from floe_dev.model.units import size
 from floe_dev.tui.detail import PAIRS, DetailScreen
 from floe_dev.tui.dialogs import LineScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links
-from floe_dev.tui.text import age, clock, size, state_cell, without_colours
+from floe_dev.tui.text import age, clock, state_cell, without_colours
 
 _POLL_SECONDS = 0.4
 #: Between two looks at what a container uses; nobody asks the engine while the screen is not shown.

@@ -10,10 +10,11 @@ from floe_dev.errors import FloeError
 from floe_dev.model.commands import StartStack
 from floe_dev.model.details import RunDetail, StepView
 from floe_dev.model.state import State
+from floe_dev.model.units import duration
 from floe_dev.tui.detail import LINES, DetailScreen, Line
 from floe_dev.tui.grid import Grid
 from floe_dev.tui.run import StepBar, in_order, step_columns
-from floe_dev.tui.text import duration, state_cell
+from floe_dev.tui.text import state_cell
 
 
 class StartScreen(DetailScreen):

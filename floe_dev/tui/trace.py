@@ -13,12 +13,13 @@ from textual.binding import Binding, BindingType
 
 from floe_dev.model.details import LogLine
 from floe_dev.model.traces import Span, SpanStatus, Trace
+from floe_dev.model.units import duration
 from floe_dev.tui.detail import PAIRS, DetailScreen
 from floe_dev.tui.dialogs import LineScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
 from floe_dev.tui.run import LOG
-from floe_dev.tui.text import Cell, clock, duration, state_cell
+from floe_dev.tui.text import Cell, clock, state_cell
 
 
 @dataclass(frozen=True, slots=True)

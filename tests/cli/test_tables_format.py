@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floe_dev.cli.render.style import bytes_text, cell_width, seconds_text, truncate
+from floe_dev.cli.render.style import cell_width, truncate
 from floe_dev.cli.render.tables import FORMATS, table, write
+from floe_dev.model.units import duration, size
 
 ROWS: list[tuple[Any, ...]] = [
     (1, "plain", Decimal("10.50"), None),
@@ -95,12 +96,29 @@ def test_truncate_keeps_the_width(text: str, width: int) -> None:
     assert cell_width(truncate(text, width)) <= max(width, 1)
 
 
+def test_where_there_is_little_room_spare_columns_go_and_ids_stay_whole() -> None:
+    row = ("7837566494776054836", "a name that is rather long", "17 assets", "ecb3c8a3")
+    columns = ("snapshot", "name", "assets", "run")
+
+    def shown(width: int) -> list[str]:
+        text = table(columns, [row], width=width, spare=("run", "assets"), whole=("snapshot",))
+        assert all(cell_width(line) <= width for line in text.splitlines())
+        return text.splitlines()
+
+    assert shown(80)[0].split() == ["snapshot", "name", "assets", "run"]
+    assert shown(60)[0].split() == ["snapshot", "name", "assets"]
+    assert shown(40)[0].split() == ["snapshot", "name"]
+    assert shown(40)[1].startswith(f"{row[0]}  a name")
+    assert shown(15)[1] == "783756…  a nam…"
+
+
 def test_durations_and_sizes_read_as_people_say_them() -> None:
-    assert [seconds_text(s) for s in (None, 0.123, 8.44, 61, 3700)] == [
+    assert [duration(s) for s in (None, 0.123, 8.44, 61, 3720)] == [
         "",
         "0.12 s",
-        "8.4 s",
-        "1 min 01 s",
-        "1 h 01 min",
+        "8.44 s",
+        "1 m 01 s",
+        "1 h 02 m",
     ]
-    assert [bytes_text(s) for s in (None, 5, 2048, 3 * 2**20)] == ["", "5 B", "2.0 KiB", "3.0 MiB"]
+    assert [duration(s) for s in (0, 0.0004, 0.003, 12.34)] == ["0 ms", "400 µs", "3 ms", "12.3 s"]
+    assert [size(s) for s in (None, 5, 2048, 3 * 2**20)] == ["", "5 B", "2.0 KiB", "3.0 MiB"]

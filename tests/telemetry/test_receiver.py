@@ -268,6 +268,13 @@ def test_filters_and_ambiguous_ids(running: RunningReceiver) -> None:
     (found,) = running.reader.traces(TraceFilter(run="run-2"))
     assert found.trace_id == (prefix + (2).to_bytes(8, "big")).hex()
     assert running.reader.traces(TraceFilter(state="error", run="run-2")) == []
+    several = spans(os.urandom(16))
+    made = several.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="floe.assets").value.array_value
+    for asset in ("gold/one", "gold/two"):
+        made.values.add(string_value=asset)
+    running.post("/v1/traces", several.SerializeToString())
+    for asset in ("gold/one", "gold/two"):
+        assert [trace.assets for trace in running.reader.traces(TraceFilter(asset=asset))] == [("gold/one", "gold/two")]
     with pytest.raises(FloeError) as error:
         running.reader.trace(prefix.hex())
     assert error.value.code is Code.TRACE_AMBIGUOUS

@@ -47,7 +47,9 @@ def command(output: Output, table: str, keys: tuple[str, ...], as_json: bool, ro
                 blamed.column,
                 str(blamed.value),
                 f"{link.number} ({link.snapshot_id})" if link else "",
-                ("before " if blamed.oldest_known else "") + when_text(link.committed_ms / 1000) if link else "",
+                ("before " if blamed.oldest_known else "") + when_text(link.committed_ms / 1000, width=output.width)
+                if link
+                else "",
                 (link.run_id or "")[:8] if link else "",
                 (link.trace_id or "")[:SHORT] if link else "",
                 (link.dbt_node or link.asset or "") if link else "",
@@ -55,4 +57,5 @@ def command(output: Output, table: str, keys: tuple[str, ...], as_json: bool, ro
             )
         )
     columns = ("column", "value", "snapshot", "changed", "run", "trace", "made by", "git")
-    output.data(text_table(columns, rows, width=output.width, color=output.color))
+    spare, whole = ("trace", "changed"), ("run", "snapshot")
+    output.data(text_table(columns, rows, width=output.width, color=output.color, spare=spare, whole=whole))

@@ -8,6 +8,7 @@ import click
 
 from floe_dev.cli.options import json_option, pass_output
 from floe_dev.cli.output import Output
+from floe_dev.model.units import duration
 
 
 @click.command(short_help="List every stack of this user.")
@@ -17,7 +18,7 @@ from floe_dev.cli.output import Output
 def command(output: Output, everything: bool, as_json: bool) -> None:
     """List the stacks of this user that are running."""
     from floe_dev.cli.render.status import overall
-    from floe_dev.cli.render.style import seconds_text, state_color, state_text
+    from floe_dev.cli.render.style import state_color, state_text
     from floe_dev.cli.render.tables import Painted, table
     from floe_dev.supervisor.quick import quick_status
     from floe_dev.supervisor.registry import registered
@@ -48,7 +49,7 @@ def command(output: Output, everything: bool, as_json: bool) -> None:
                 Painted(state_text(state, color=False, unicode=output.unicode), state_color(state)),
                 str(root),
                 (status or {}).get("stack", ""),
-                seconds_text(time.time() - since) if since else "",
+                duration(time.time() - since) if since else "",
                 ((status or {}).get("urls") or {}).get("dagster", ""),
             )
         )

@@ -12,8 +12,8 @@ import click
 from floe_dev.cli.naming import floe_command
 from floe_dev.cli.options import pass_output, project_option, yes_option
 from floe_dev.cli.output import Output
-from floe_dev.cli.render.style import bytes_text
 from floe_dev.model.layout import Layout
+from floe_dev.model.units import size
 
 
 @click.command(short_help="Delete everything floe made for the project.")
@@ -32,8 +32,8 @@ def command(output: Output, keep_data: bool, yes: bool, root: Path) -> None:
         return
     kept = {layout.catalog_dir, layout.warehouse_dir, layout.secrets_file} if keep_data else set()
     doomed = [path for path in sorted(layout.state_dir.iterdir()) if path not in kept]
-    size = sum(_size(path) for path in doomed)
-    output.say(f"{layout.state_dir}: {', '.join(path.name for path in doomed)} ({bytes_text(size)})")
+    freed = sum(_size(path) for path in doomed)
+    output.say(f"{layout.state_dir}: {', '.join(path.name for path in doomed)} ({size(freed)})")
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("there is no terminal to ask on; add --yes")

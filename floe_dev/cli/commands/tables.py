@@ -10,10 +10,10 @@ import click
 from floe_dev.cli.naming import floe_command
 from floe_dev.cli.options import json_option, pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
-from floe_dev.cli.render.style import bytes_text
 from floe_dev.cli.render.table_detail import detail_text, difference_text, partition_fields, sort_fields, when
 from floe_dev.cli.render.tables import table
 from floe_dev.cli.sessions import session_of
+from floe_dev.model.units import size
 
 if TYPE_CHECKING:
     from floe_dev.catalogs.client import Snapshot, TableInfo
@@ -45,7 +45,7 @@ def command(output: Output, namespace: str | None, as_json: bool, root: Path) ->
             info.kind if info.kind == "view" else None,
             info.rows if info.kind == "table" else None,
             info.files,
-            bytes_text(info.bytes),
+            size(info.bytes),
             len(info.snapshots) if info.kind == "table" else None,
             when(info.updated_ms),
         )

@@ -13,7 +13,7 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 
 from floe_dev.cli.doctor import FAIL, PASS, SKIPPED, WARNING, Check
-from floe_dev.cli.render.style import bytes_text
+from floe_dev.model.units import size
 
 _MIB = 2**20
 #: A first `up` of the sample writes some 60 MB; a tenth of that free is certain to fail.
@@ -65,7 +65,7 @@ def duckdb_extensions() -> Iterator[Check]:
 def disk(folder: Path) -> Iterator[Check]:
     """There is room where the project is."""
     free = shutil.disk_usage(folder).free
-    text = f"{bytes_text(free)} free at {folder}"
+    text = f"{size(free)} free at {folder}"
     if free < _DISK_FAIL:
         yield Check("machine", "disk", FAIL, text, "free some space there (see `df -h`)")
     elif free < _DISK_WARN:
@@ -81,7 +81,7 @@ def memory() -> Iterator[Check]:
     available = psutil.virtual_memory().available
     status = WARNING if available < _MEMORY_WARN else PASS
     fix = "close something large" if status == WARNING else None
-    yield Check("machine", "memory", status, f"{bytes_text(available)} available", fix)
+    yield Check("machine", "memory", status, f"{size(available)} available", fix)
 
 
 def loopback() -> Iterator[Check]:

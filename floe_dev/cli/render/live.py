@@ -13,7 +13,8 @@ from rich.text import Text
 
 from floe_dev.cli.output import Output
 from floe_dev.cli.render.rows import FINISHED, Row, Rows
-from floe_dev.cli.render.style import glyph, seconds_text, state_color
+from floe_dev.cli.render.style import glyph, state_color
+from floe_dev.model.units import duration
 
 if TYPE_CHECKING:
     from floe_dev.model.status import Event
@@ -65,7 +66,7 @@ class LiveProgress:
 
 def draw(title: str, rows: Rows, elapsed: float, now: float, height: int) -> RenderableType:
     """The view as a renderable at most `height` lines tall."""
-    head = Text.assemble((title, "bold"), "  ", (seconds_text(elapsed), "dim"))
+    head = Text.assemble((title, "bold"), "  ", (duration(elapsed), "dim"))
     shown, folded = _fit([row for kind, _ in _KINDS for row in rows.of(kind)], height - 3)
     grid = Table.grid(padding=(0, 2), expand=True)
     # State, name and time keep their width whatever a detail says: only the last column gives way.
@@ -83,7 +84,7 @@ def draw(title: str, rows: Rows, elapsed: float, now: float, height: int) -> Ren
         grid.add_row(
             Text(f"{glyph(row.state)} {row.state}", style=style),
             Text(row.name, style=dim),
-            Text(seconds_text(row.elapsed(now)), style="dim"),
+            Text(duration(row.elapsed(now)), style="dim"),
             Text(row.detail.splitlines()[0] if row.detail else "", style="dim"),
         )
     parts: list[RenderableType] = [head, grid]

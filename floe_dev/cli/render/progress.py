@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from floe_dev.cli.output import Output
 from floe_dev.cli.render.rows import Row, Rows, notice_text
-from floe_dev.cli.render.style import paint, seconds_text, state_text
+from floe_dev.cli.render.style import paint, state_text
+from floe_dev.model.units import duration
 
 if TYPE_CHECKING:
     from floe_dev.model.status import Event
@@ -99,7 +100,7 @@ class PlainProgress(QuietProgress):
         self._output.say(f"{stamp} {self._line(row)}")
 
     def _line(self, row: Row) -> str:
-        seconds = seconds_text(row.elapsed(time.time()))
+        seconds = duration(row.elapsed(time.time()))
         words = [state_text(row.state, color=self._color, unicode=self._output.unicode), row.name]
         if seconds and row.seconds is not None:
             words.append(paint(f"({seconds})", "dim", color=self._color))

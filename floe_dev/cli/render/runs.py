@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from floe_dev.cli.render.style import paint, seconds_text, state_text
+from floe_dev.cli.render.style import paint, state_text
 from floe_dev.model.runs import RunResult
+from floe_dev.model.units import duration
 
 _WORDS = {"success": "done", "failure": "failed", "canceled": "canceled", "running": "running"}
 
@@ -16,7 +17,7 @@ def run_text(result: RunResult, *, color: bool, unicode: bool) -> str:
         counts.append(f"{len(result.failed)} failed")
     if result.skipped:
         counts.append(f"{len(result.skipped)} not tried")
-    lines = [f"{state}  {', '.join(counts)} in {seconds_text(result.seconds)}"]
+    lines = [f"{state}  {', '.join(counts)} in {duration(result.seconds)}"]
     if result.skipped:
         lines.append(f"  {paint('not tried:', 'dim', color=color)} {', '.join(result.skipped)}")
     if result.url:

@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from floe_dev.cli.output import Output
-from floe_dev.cli.render.style import seconds_text
 from floe_dev.cli.render.traces import waterfall
 from floe_dev.errors import Code, FloeError
+from floe_dev.model.units import duration
 
 if TYPE_CHECKING:
     from floe_dev.model.traces import Trace
@@ -24,14 +24,14 @@ def show_start(output: Output, session: Session, seconds: float, budget: float |
 
     trace = _start_trace(session)
     path = critical_path(trace) if trace is not None else []
-    slowest = " -> ".join(f"{span.name} ({seconds_text(span.seconds)})" for span in path)
+    slowest = " -> ".join(f"{span.name} ({duration(span.seconds)})" for span in path)
     if whole and trace is not None:
         output.say(waterfall(trace, color=output.err_color, unicode=output.unicode, width=output.width))
         output.say(f"slowest path: {slowest}")
     if budget is not None and seconds > budget:
         raise FloeError(
             Code.BUDGET_EXCEEDED,
-            f"the stack was ready after {seconds_text(seconds)}, later than {seconds_text(budget)}",
+            f"the stack was ready after {duration(seconds)}, later than {duration(budget)}",
             why=f"the slowest path: {slowest}" if slowest else None,
             fix="floe up --trace",
         )

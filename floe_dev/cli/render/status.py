@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from floe_dev.cli.render.style import paint, seconds_text, state_color, state_text
+from floe_dev.cli.render.style import paint, state_color, state_text
 from floe_dev.cli.render.tables import Painted, table
+from floe_dev.model.units import duration
 
 
 def status_text(
@@ -19,7 +20,7 @@ def status_text(
     since = status.get("started_at")
     name = paint(str(status.get("project", "")), "bold", color=color)
     parts = [state_text(state, color=color, unicode=unicode), name]
-    note = f"stack {status.get('stack', '?')}" + (f", for {seconds_text(now - since)}" if since else "")
+    note = f"stack {status.get('stack', '?')}" + (f", for {duration(now - since)}" if since else "")
     lines = ["  ".join([*parts, paint(note, "dim", color=color)])]
     services = list(status.get("services") or ())
     if services:
@@ -50,7 +51,7 @@ def _row(service: Mapping[str, Any], now: float, unicode: bool) -> list[Any]:
         service.get("name"),
         Painted(state_text(state, color=False, unicode=unicode), state_color(state)),
         service.get("port"),
-        seconds_text(now - ready_at) if ready_at and state == "ready" else "",
+        duration(now - ready_at) if ready_at and state == "ready" else "",
         service.get("restarts") or None,
         service.get("reason") or (f"before: {service['last_end']}" if service.get("last_end") else ""),
     ]

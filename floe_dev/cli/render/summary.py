@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from floe_dev.cli.render.rows import Row
-from floe_dev.cli.render.style import paint, seconds_text, state_text
+from floe_dev.cli.render.style import paint, state_text
 from floe_dev.cli.render.tables import table
+from floe_dev.model.units import duration
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def summary_text(summary: Summary, *, color: bool, unicode: bool, width: int | N
         name_width = max(len(row.name) for row in timed)
         lines += [
             f"  {state_text(row.state, color=color, unicode=unicode)}{' ' * (8 - len(row.state))}"
-            f"{row.name.ljust(name_width)}  {seconds_text(row.seconds):>9}"
+            f"{row.name.ljust(name_width)}  {duration(row.seconds):>9}"
             for row in timed
         ]
     if summary.tables:
@@ -63,7 +64,7 @@ def summary_text(summary: Summary, *, color: bool, unicode: bool, width: int | N
     if summary.missing or summary.stale:
         lines.append(f"  bring them up to date with: {summary.run}")
     word = state_text("ready", color=color, unicode=unicode)
-    lines.append(head(f"{word} {summary.project}", f"stack {summary.stack}, up in {seconds_text(summary.seconds)}"))
+    lines.append(head(f"{word} {summary.project}", f"stack {summary.stack}, up in {duration(summary.seconds)}"))
     rows = [list(url) for url in summary.urls]
     rows.append(["running", ", ".join(summary.services)])
     if summary.sql is not None:

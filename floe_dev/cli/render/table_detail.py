@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from floe_dev.cli.output import Output
-from floe_dev.cli.render.style import bytes_text, count_text, paint
+from floe_dev.cli.render.style import count_text, paint
 from floe_dev.cli.render.tables import table
+from floe_dev.model.units import size
 
 if TYPE_CHECKING:
     from floe_dev.catalogs.client import TableInfo
@@ -62,7 +63,7 @@ def detail_text(info: TableInfo, files: tuple[File, ...], output: Output) -> str
     else:
         parts.append(
             f"  {'?' if info.rows is None else count_text(info.rows, 'row')}, {count_text(info.files or 0, 'file')}, "
-            f"{bytes_text(info.bytes or 0)}, format v{info.format_version}"
+            f"{size(info.bytes or 0)}, format v{info.format_version}"
         )
     parts.append(f"  {info.location}")
     for label, fields in (("partitioned by", partition_fields(info)), ("sorted by", sort_fields(info))):
@@ -96,7 +97,7 @@ def detail_text(info: TableInfo, files: tuple[File, ...], output: Output) -> str
         parts.append(
             grid(
                 ("partition", "rows", "files", "size"),
-                [(p.value or "(none)", p.rows, p.files, bytes_text(p.size)) for p in partitions[:40]],
+                [(p.value or "(none)", p.rows, p.files, size(p.size)) for p in partitions[:40]],
             )
         )
         if len(partitions) > 40:
@@ -106,7 +107,7 @@ def detail_text(info: TableInfo, files: tuple[File, ...], output: Output) -> str
         parts.append(
             grid(
                 ("file", "content", "rows", "size"),
-                [(relative(f.path, info.location), f.content, f.rows, bytes_text(f.size)) for f in files[:20]],
+                [(relative(f.path, info.location), f.content, f.rows, size(f.size)) for f in files[:20]],
             )
         )
         if len(files) > 20:
@@ -155,7 +156,7 @@ def difference_text(found: TableDiff, output: Output) -> str:
     parts.append(
         line(
             "files",
-            f"+{len(found.files_added)} ({bytes_text(added)})  -{len(found.files_removed)} ({bytes_text(removed)})  "
+            f"+{len(found.files_added)} ({size(added)})  -{len(found.files_removed)} ({size(removed)})  "
             f"={found.files_kept} kept",
         )
     )

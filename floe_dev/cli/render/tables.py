@@ -24,9 +24,13 @@ def table(
     color: bool = False,
     null: str = "",
     indent: str = "",
+    spare: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> str:
     """A borderless aligned table; numbers to the right; cut to `width` cells by narrowing the widest columns.
 
+    Before any is narrowed the `spare` columns go, in their order; those that shall stay `whole`, such as ids, are
+    narrowed last.
     A cell given as a `Painted` keeps its styles. Without `width` nothing is cut, so that output to a pipe is whole.
     """
     raw = [list(row) for row in rows]
@@ -38,16 +42,24 @@ def table(
         for i in range(len(columns))
     ]
     widths = [max([cell_width(name), *(cell_width(row[i].text) for row in grid)]) for i, name in enumerate(columns)]
+    shown = list(range(len(columns)))
     if width is not None:
-        _narrow(widths, width - len(indent) - 2 * (len(columns) - 1))
+        room = width - len(indent)
+        for name in spare:
+            if sum(widths[i] + 2 for i in shown) - 2 > room and name in columns:
+                shown.remove(columns.index(name))
+        fixed = {i for i in shown if columns[i] in whole}
+        _narrow(widths, [i for i in shown if i not in fixed], room - sum(widths[i] + 2 for i in fixed))
+        _narrow(widths, shown, room)
 
     def line(cells: Sequence[Painted], styles: tuple[str, ...] = ()) -> str:
         parts = []
-        for i, cell in enumerate(cells):
+        for i in shown:
+            cell = cells[i]
             text = truncate(cell.text, widths[i])
             pad = " " * (widths[i] - cell_width(text))
             painted = paint(text, *(styles or cell.styles), color=color) if (styles or cell.styles) else text
-            parts.append(pad + painted if right[i] else painted + ("" if i == len(cells) - 1 else pad))
+            parts.append(pad + painted if right[i] else painted + ("" if i == shown[-1] else pad))
         return (indent + "  ".join(parts)).rstrip()
 
     lines = [line([Painted(name) for name in columns], ("dim",))]
@@ -157,9 +169,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
 
 
-def _narrow(widths: list[int], available: int) -> None:
-    while sum(widths) > available:
-        widest = max(range(len(widths)), key=lambda i: widths[i])
+def _narrow(widths: list[int], shown: Sequence[int], room: int) -> None:
+    """Take cells from the widest of the columns `shown` until they fit beside each other, two blanks between them."""
+    while shown and sum(widths[i] + 2 for i in shown) - 2 > room:
+        widest = max(shown, key=lambda i: widths[i])
         if widths[widest] <= 6:
             return
         widths[widest] -= 1

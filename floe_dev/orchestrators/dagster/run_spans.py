@@ -128,7 +128,9 @@ def _begin_step(run: _Run, run_id: str, step_key: str) -> None:
 
 def _materialized(step: _Step, event: Any) -> None:
     name = "/".join(event.asset_key.path)
-    step.assets.append(name)
+    # A step that makes several partitions materializes their asset once for each.
+    if name not in step.assets:
+        step.assets.append(name)
     if step.lineage is not None:
         asset_lineage.materialized(step.lineage, name, event.step_materialization_data.materialization.metadata)
 
