@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from floe_dev.compute.duckdb import connect
+from floe_dev.compute.duckdb import attach, fresh
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.connection import CatalogConnection
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: The namespace of the check's table; it is made and dropped with it.
 NAMESPACE_PREFIX = "floe_readiness_"
@@ -25,8 +29,11 @@ class Readiness:
         return ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in self.seconds)
 
 
-def check_readiness(connection: CatalogConnection) -> Readiness:
-    """Attach, create, write, read and drop through DuckDB; raises FloeError 3004 naming the step that failed."""
+def check_readiness(connection: CatalogConnection, database: duckdb.DuckDBPyConnection | None = None) -> Readiness:
+    """Attach, create, write, read and drop through DuckDB; raises FloeError 3004 naming the step that failed.
+
+    `database` is a fresh DuckDB that was loaded before; it is closed.
+    """
     name = f"{NAMESPACE_PREFIX}{uuid.uuid4().hex[:12]}"
     namespace = f'"{connection.alias}"."{name}"'
     steps = (
@@ -39,7 +46,7 @@ def check_readiness(connection: CatalogConnection) -> Readiness:
     begun = time.perf_counter()
     step = "attach"
     try:
-        with connect(connection) as database:
+        with attach(database or fresh(), connection) as database:
             taken.append((step, time.perf_counter() - begun))
             for step, sql in steps:
                 begun = time.perf_counter()

@@ -118,6 +118,19 @@ class MinioStorage:
         return StoreCredential(keys.access_key, keys.secret_key, keys.session_token, asked_at + seconds)
 
 
+def is_set_up(endpoint: str, bucket: str, user: StoreCredential) -> bool:
+    """Whether the bucket is there and the user, with this secret, may list it; False too where the store refuses."""
+    from floe_dev.drivers.wire import FromHere, Request
+    from floe_dev.storage.signed import signed_url
+
+    look = {"list-type": "2", "max-keys": "1"}
+    try:
+        answer = FromHere().ask(Request("GET", signed_url("GET", endpoint, REGION, user, bucket, query=look)))
+    except OSError:
+        return False
+    return answer.status == 200
+
+
 def set_up(endpoint: str, root: StoreCredential, bucket: str, user: StoreCredential) -> list[str]:
     """Make the bucket, and a user that can do everything in it and nothing elsewhere; returns what was made.
 

@@ -27,7 +27,7 @@ from floe_dev.orchestrators.dagster import manifest, storage
 from floe_dev.orchestrators.dagster import services as dagster
 from floe_dev.storage.postgresql import DatabaseAccess
 from floe_dev.supervisor import provisioning
-from floe_dev.supervisor.child import run_in_child
+from floe_dev.supervisor.child import EarlyChild, run_in_child
 from floe_dev.supervisor.paths import socket_path
 from floe_dev.supervisor.plan import Plan, Step
 from floe_dev.supervisor.start_trace import start_context
@@ -54,6 +54,8 @@ class Assembly:
     instance: str
     #: Filled by the supervisor once the ports are chosen.
     ports: dict[str, int]
+    #: The readiness check, loaded while the stack starts.
+    _proof: EarlyChild | None = None
 
     def catalog_uri(self) -> str:
         """Base URI of the stack's own catalog, or of the platform's where the stack has none."""
@@ -134,6 +136,8 @@ class Assembly:
     def plan(self, fork: Callable[[], ForkClient | None]) -> Plan:
         """The graph: catalog -> provision -> readiness, manifest -> code server; the rest beside them.
 
+        What the readiness check loads is a step of its own, `proof`, which waits for nothing of the stack.
+
         `fork` gives the fork server, once and while there is one.
         """
         catalog = (self.stack.catalog_service,) if self.stack.catalog_service else ()
@@ -146,7 +150,11 @@ class Assembly:
                 bucket = ("bucket",)
             steps.append(Step("provision", self._provision, (*catalog, *bucket, "prepare")))
             needs_credential = ("provision",)
-        steps.append(Step("readiness", partial(self._readiness, fork), needs_credential))
+        proof: tuple[str, ...] = ()
+        if self.stack.provision:
+            steps.append(Step("proof", partial(self._load_proof, fork), ("prepare",)))
+            proof = ("proof",)
+        steps.append(Step("readiness", self._readiness, (*needs_credential, *proof)))
         steps.append(Step("manifest", partial(self._manifest, fork), needs_credential))
         database: tuple[str, ...] = ()
         if self.stack.database_service is not None:
@@ -199,11 +207,14 @@ class Assembly:
         )
 
     async def _child(self, name: str, fork: ForkClient | None = None, after: str | None = None) -> str | None:
+        return await run_in_child(name, self.layout, self._child_environment(name, fork), fork, after)
+
+    def _child_environment(self, name: str, fork: ForkClient | None = None) -> dict[str, str]:
         environment = self.environment()
         if fork is not None:
             environment[SOCKET_VARIABLE] = str(socket_path(self.layout.root, "fork"))
         environment[TRACE_VARIABLE] = start_context(self.instance, name).traceparent()
-        return await run_in_child(name, self.layout, environment, fork, after)
+        return environment
 
     async def _bucket(self) -> str | None:
         endpoint = f"http://{LOOPBACK}:{self.ports[str(self.stack.object_store_service)]}"
@@ -215,11 +226,17 @@ class Assembly:
             return "unchanged"
         return await self._child("provision")
 
-    async def _readiness(self, fork: Callable[[], ForkClient | None]) -> str | None:
-        if not self.stack.provision:
-            return await asyncio.to_thread(self._look)
+    async def _load_proof(self, fork: Callable[[], ForkClient | None]) -> str | None:
         # Not for Dagster's sake: with it comes half of what the check imports.
-        return await self._child("readiness", fork(), after="dagster")
+        environment = self._child_environment("readiness", fork())
+        self._proof = EarlyChild("readiness", self.layout, environment, fork(), after="dagster")
+        await self._proof.loaded()
+        return None
+
+    async def _readiness(self) -> str | None:
+        if self._proof is None:
+            return await asyncio.to_thread(self._look)
+        return await self._proof.run()
 
     def _look(self) -> str:
         """Whether the platform's catalog takes our credential; nothing is written there."""

@@ -2,6 +2,8 @@
 
 `python -m floe_dev.supervisor.child STEP` writes one JSON object into the file named by FLOE_STEP_ANSWER:
 `{"detail": …}` or `{"error": …}`. Where the step needs what the fork server has imported, it is forked from there.
+A step that takes long to load (`readiness`) is started before its turn: once it has loaded it makes the file named by
+FLOE_STEP_LOADED and goes on when that is gone.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +27,9 @@ from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import Layout
 
 ANSWER_VARIABLE = "FLOE_STEP_ANSWER"
+LOADED_VARIABLE = "FLOE_STEP_LOADED"
+#: Seconds between two looks at the file that says whose turn it is.
+_LOOK_SECONDS = 0.01
 
 
 async def run_in_child(
@@ -63,6 +69,45 @@ async def run_in_child(
     return detail
 
 
+class EarlyChild:
+    """A step's child that is started before its turn: `loaded` waits for the first half, `run` has it do the second."""
+
+    def __init__(
+        self, name: str, layout: Layout, environment: Mapping[str, str], fork: ForkClient | None, after: str | None
+    ) -> None:
+        """Starts it; needs a running event loop."""
+        self._mark = layout.state_dir / f"step-{name}.loaded"
+        self._mark.unlink(missing_ok=True)
+        told = {**environment, LOADED_VARIABLE: str(self._mark)}
+        self._running = asyncio.create_task(run_in_child(name, layout, told, fork, after), name=name)
+        # Where the start ends before its turn nobody asks how it ended.
+        self._running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+
+    async def loaded(self) -> None:
+        """Return once it has loaded, or has ended without: `run` tells why then."""
+        try:
+            while not self._mark.exists():
+                done, _ = await asyncio.wait({self._running}, timeout=_LOOK_SECONDS)
+                if done:
+                    return
+        except asyncio.CancelledError:
+            await self._end()
+            raise
+
+    async def run(self) -> str | None:
+        """As `run_in_child`."""
+        self._mark.unlink(missing_ok=True)
+        try:
+            return await asyncio.shield(self._running)
+        except asyncio.CancelledError:
+            await self._end()
+            raise
+
+    async def _end(self) -> None:
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+
+
 async def _start(
     name: str,
     layout: Layout,
@@ -87,9 +132,14 @@ def _provision(root: Path) -> str:
 
 
 def _readiness(root: Path) -> str:
-    from floe_dev.supervisor.provisioning import check_project
+    from floe_dev.supervisor.proof import load_proof
 
-    return check_project(root)
+    prove = load_proof(root)
+    if (mark := os.environ.get(LOADED_VARIABLE)) is not None:
+        Path(mark).touch()
+        while Path(mark).exists():
+            time.sleep(_LOOK_SECONDS)
+    return prove()
 
 
 def _manifest(root: Path) -> str:

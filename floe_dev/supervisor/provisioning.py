@@ -1,4 +1,4 @@
-"""The heavy steps of `up`, run in a child process: provision the catalog, then prove that it works."""
+"""What `up` provisions: bucket and user, Dagster's database, and the catalog with principals, grants and namespaces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from floe_dev.catalogs import provision as provisioner
-from floe_dev.config.credentials import SERVICE_PRINCIPAL, load_or_create_secrets, store_credential
+from floe_dev.config.credentials import load_or_create_secrets, store_credential
 from floe_dev.config.private import write_private
 from floe_dev.config.project import load_project
 from floe_dev.config.stacks import load_stack
@@ -40,9 +40,9 @@ def provision_project(root: Path) -> str:
     project = load_project(root)
     secrets = load_or_create_secrets(project.layout)
     report = provisioner.provision(
-        _connection(project, project.catalog().uri, secrets.root),
+        principal_connection(project, project.catalog().uri, secrets.root),
         location=_location(project),
-        objects=_objects(project),
+        objects=object_storage(project),
         namespaces=project.namespaces(),
         layout=project.layout,
     )
@@ -55,22 +55,19 @@ def is_provisioned(project: Project, uri: str) -> bool:
 
     A project that was moved, another namespace or another set of grants is not: then the provisioner has to look.
     """
-    try:
-        if _mark(project).read_text(encoding="utf-8") != _wanted(project):
-            return False
-    except OSError:
+    if not _holds(_mark(project), _wanted(project)):
         return False
     root = load_or_create_secrets(project.layout).root
-    return provisioner.is_complete(_connection(project, uri, root), project.namespaces(), project.layout)
+    return provisioner.is_complete(principal_connection(project, uri, root), project.namespaces(), project.layout)
 
 
 def _wanted(project: Project) -> str:
-    objects = _objects(project)
+    objects = object_storage(project)
     place = [_location(project), objects and asdict(objects), project.catalog().warehouse]
     return json.dumps([*place, project.namespaces(), provisioner.ROLES])
 
 
-def _objects(project: Project) -> provisioner.ObjectStorage | None:
+def object_storage(project: Project) -> provisioner.ObjectStorage | None:
     """How the catalog reaches the tables' objects in the project's stack; None where they are files."""
     state = load_state(project.layout)
     stack = load_stack(state.stack, project.root) if state is not None else None
@@ -87,10 +84,16 @@ def _objects(project: Project) -> provisioner.ObjectStorage | None:
 
 def make_bucket(layout: Layout, endpoint: str) -> str:
     """Make the bucket and the user that the catalog works as; returns what was made. Raises FloeError 2305."""
-    from floe_dev.storage.minio import set_up
+    from floe_dev.storage.minio import is_set_up, set_up
+    from floe_dev.storage.policy import bucket_policy
 
+    # What is there is looked at, and not asked as root: those calls are encrypted with keys that are slow on purpose.
+    mark, wanted = layout.state_dir / "bucket.json", json.dumps(bucket_policy(BUCKET))
+    user = store_keys(layout, STORE_USER)
+    if _holds(mark, wanted) and is_set_up(endpoint, BUCKET, user):
+        return "unchanged"
     try:
-        made = set_up(endpoint, store_keys(layout, STORE_ROOT), BUCKET, store_keys(layout, STORE_USER))
+        made = set_up(endpoint, store_keys(layout, STORE_ROOT), BUCKET, user)
     except OSError as error:
         from floe_dev.supervisor.endpoints import demand_clock
 
@@ -102,6 +105,7 @@ def make_bucket(layout: Layout, endpoint: str) -> str:
             why=f"{endpoint}: {error.strerror or error}",
             fix="floe logs minio",
         ) from error
+    write_private(mark, wanted)
     return f"created {len(made)}: {', '.join(made)}" if made else "unchanged"
 
 
@@ -145,53 +149,27 @@ def store_keys(layout: Layout, user: str) -> StoreCredential:
     return StoreCredential(known.client_id, known.client_secret.get_secret_value())
 
 
+def _holds(mark: Path, wanted: str) -> bool:
+    """Whether exactly this was made before, as the file that says so has it."""
+    try:
+        return mark.read_text(encoding="utf-8") == wanted
+    except OSError:
+        return False
+
+
 def _mark(project: Project) -> Path:
     return project.layout.state_dir / "provisioned.json"
 
 
 def _location(project: Project) -> str:
-    if _objects(project) is not None:
+    if object_storage(project) is not None:
         return f"s3://{BUCKET}/{project.catalog().warehouse}"
     # Not as_uri(): PyArrow and DuckDB take locations literally, an escaped space would be another folder.
     return f"file://{project.layout.warehouse_dir}/{project.catalog().warehouse}"
 
 
-def check_project(root: Path) -> str:
-    """As the scoped principal create, write, read and drop a table; ask the store, if there is one.
-
-    Returns the time of each step, and how many endpoints answered. Raises FloeError 3004, 2326 or 2324.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    from floe_dev.catalogs.readiness import check_readiness
-
-    project = load_project(root)
-    credential = load_or_create_secrets(project.layout).principals.get(SERVICE_PRINCIPAL)
-    if credential is None:
-        raise FloeError(
-            Code.STEP_FAILED,
-            f"the principal `{SERVICE_PRINCIPAL}` has no credential",
-            why="provisioning did not finish",
-            fix="floe down && floe up",
-        )
-    connection = _connection(project, project.catalog().uri, credential)
-    if _objects(project) is None:
-        return check_readiness(connection).summary()
-    from floe_dev.supervisor.endpoints import SHORT, demand, endpoint_table
-
-    with ThreadPoolExecutor(1, thread_name_prefix="endpoints") as pool:
-        # Both wait for answers most of the time.
-        asking = pool.submit(endpoint_table, root, SHORT)
-        try:
-            summary = check_readiness(connection).summary()
-        except FloeError:
-            # Where an endpoint is wrong, the table says which; DuckDB only that a file cannot be had.
-            demand(asking.result())
-            raise
-        return f"{summary}; {demand(asking.result())}"
-
-
-def _connection(project: Project, uri: str, credential: Credential) -> CatalogConnection:
+def principal_connection(project: Project, uri: str, credential: Credential) -> CatalogConnection:
+    """How the principal with that credential reaches the project's catalog at `uri`."""
     spec = project.catalog()
     return CatalogConnection(
         uri=uri,

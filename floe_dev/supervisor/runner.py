@@ -262,12 +262,7 @@ class ServiceRunner:
     async def _probe(self, pid: int) -> None:
         probe = self.service.probe
         port = self._context.ports.get(self.service.port_key(probe.container_port if probe is not None else None))
-        while self._container is not None and self.service.healthcheck:
-            ready, seen = await check(self._container, self.service.healthcheck)
-            if ready:
-                break
-            self._note(seen)
-            await asyncio.sleep(PROBE_INTERVAL)
+        # From here first: a request costs a millisecond, a command in the container a hundred, while it is starting.
         while probe is not None and port is not None:
             answer = await ask(probe, port, self._context.instance)
             seen, ready = answer.seen, answer.ready
@@ -275,6 +270,12 @@ class ServiceRunner:
             if ready and not contained and probe.instance_header is None and listens(port, pid) is False:
                 # Its answers carry no mark of ours: ours is who holds the port.
                 seen, ready = f"{LOOPBACK}:{port} is answered by something that is not this stack", False
+            if ready:
+                break
+            self._note(seen)
+            await asyncio.sleep(PROBE_INTERVAL)
+        while self._container is not None and self.service.healthcheck:
+            ready, seen = await check(self._container, self.service.healthcheck)
             if ready:
                 break
             self._note(seen)

@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        warming = asyncio.get_running_loop().run_in_executor(writer, _warm_up)
+        warming = asyncio.get_running_loop().run_in_executor(writer, warm_up)
         yield
         warming.cancel()
         for pool in (reader, writer):
@@ -152,8 +152,8 @@ def _defect_reply(method: str, path: str, error: Exception) -> Reply:
     return _refusal(ApiError(500, "InternalServerError", "A defect in the catalog server; see its log"))
 
 
-def _warm_up() -> None:
-    """Import what the first commit needs, once the server listens."""
+def warm_up() -> None:
+    """Import what the first commit needs: once a single server listens, or before workers are forked."""
     import gc
 
     import pyiceberg.table.update  # noqa: F401

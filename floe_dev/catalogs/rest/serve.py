@@ -36,9 +36,12 @@ def serve(settings: Settings, addresses: Sequence[tuple[str, int]], workers: int
     if not _prepared(settings):
         return CANNOT_START
     sockets = [_listening(address) for address in addresses]
-    # Imported once, before the fork: the workers share its memory.
-    import floe_dev.catalogs.rest.app  # noqa: F401
+    # Imported once, before the fork: the workers share its memory, and the first commit does not wait for each of them.
+    import uvicorn  # noqa: F401
 
+    from floe_dev.catalogs.rest.app import warm_up
+
+    warm_up()
     return _keep(workers, lambda: _work(settings, sockets))
 
 
