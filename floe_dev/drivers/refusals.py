@@ -6,6 +6,7 @@ Engines send their refusals as text only. The phrases are those of Docker 20 to 
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 
 from floe_dev.errors import Code, FloeError
@@ -119,6 +120,16 @@ def image_missing(image: str, service: str) -> FloeError:
         f"the image `{image}` is not on this machine",
         why=f"the service `{service}` runs in it, and {where}",
         fix="floe images build" if own else f"docker pull {image}",
+    )
+
+
+def mount_missing(service: str, path: str) -> FloeError:
+    """A path of this machine that a container is to see and that is not here: the engine would make a folder of it."""
+    return FloeError(
+        Code.INVALID_VALUE,
+        f"the service `{service}` mounts `{path}`, which is not there",
+        why="a relative path counts from the stack file's folder; the engine would put an empty folder of root's there",
+        fix=f"mkdir -p {shlex.quote(path)}, or correct `volumes` of the service",
     )
 
 

@@ -56,6 +56,8 @@ class Assembly:
     ports: dict[str, int]
     #: The readiness check, loaded while the stack starts.
     _proof: EarlyChild | None = None
+    #: The scoped principal's credential as the services get it that do not wait for the provisioning.
+    _told: object = None
 
     def catalog_uri(self) -> str:
         """Base URI of the stack's own catalog, or of the platform's where the stack has none."""
@@ -148,8 +150,9 @@ class Assembly:
             if self.stack.object_store_service is not None:
                 steps.append(Step("bucket", self._bucket, (self.stack.object_store_service,)))
                 bucket = ("bucket",)
-            steps.append(Step("provision", self._provision, (*catalog, *bucket, "prepare")))
+            steps.append(Step("provision", self._provision, (*catalog, *bucket, "prepare"), outdated=self._outdated))
             needs_credential = ("provision",)
+            self._told = self._credential()
         proof: tuple[str, ...] = ()
         if self.stack.provision:
             steps.append(Step("proof", partial(self._load_proof, fork), ("prepare",)))
@@ -161,9 +164,11 @@ class Assembly:
             steps.append(Step("database", self._database, (self.stack.database_service,)))
             database = ("database",)
         steps.append(Step("storage", partial(self._storage, fork), ("prepare", *database)))
-        # The web server launches the runs in its own environment, so it starts with the principal's credential in it.
+        # The web server launches the runs in its own environment, so it starts with the principal's credential in it,
+        # which every start but the first knows already.
+        home = ("storage", "prepare") if self._told is not None else ("storage", *needs_credential)
         orchestrator = dagster.dagster_services(
-            self.project, code_depends_on=("manifest",), home_depends_on=("storage", *needs_credential)
+            self.project, code_depends_on=("manifest", *needs_credential), home_depends_on=home
         )
         steps.append(Step("assets", self._assets, tuple(service.name for service in orchestrator)))
         # Nobody waits for the receiver: it starts when the code server has had its turn at the processors.
@@ -232,6 +237,14 @@ class Assembly:
         self._proof = EarlyChild("readiness", self.layout, environment, fork(), after="dagster")
         await self._proof.loaded()
         return None
+
+    def _credential(self) -> object:
+        """What the scoped principal has by now; None before the first provisioning."""
+        return load_or_create_secrets(self.layout).principals.get(SERVICE_PRINCIPAL)
+
+    def _outdated(self) -> Sequence[str]:
+        """Who was told a credential that provisioning has replaced, since the catalog did not know it any more."""
+        return (dagster.WEBSERVER,) if self._told not in (None, self._credential()) else ()
 
     async def _readiness(self) -> str | None:
         if self._proof is None:

@@ -12,7 +12,7 @@ from typing import Any
 from floe_dev.drivers import docker
 from floe_dev.drivers.events import ContainerEvent, EventStream
 from floe_dev.drivers.pull import PullState, pull, together
-from floe_dev.drivers.refusals import OWN_IMAGES
+from floe_dev.drivers.refusals import OWN_IMAGES, mount_missing
 from floe_dev.model.layout import Layout
 from floe_dev.model.stack import Service
 from floe_dev.supervisor.paths import CONTAINERS_MARK, project_key
@@ -113,6 +113,9 @@ class Containers:
             data_version=service.data_version,
             labels={"dev.floe.root": str(self._layout.root)},
         )
+        for bind in service.binds:
+            if not await asyncio.to_thread(Path(bind.source).exists):
+                raise mount_missing(service.name, bind.source)
         await self._have_image(client, service)
         container = await asyncio.to_thread(docker.start, client, spec)
         if service.telemetry:

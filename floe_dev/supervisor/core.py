@@ -148,6 +148,8 @@ class Supervisor:
             self.hub.notice(str(error))
             return
         self.hub.step(step.name, "done", seconds=round(time.monotonic() - started, 3), detail=detail)
+        begun = [self.runners[name] for name in step.outdated() if self.runners[name].begun]
+        await asyncio.gather(*(runner.restart() for runner in begun))
 
     def _too_late(self, done: dict[str, asyncio.Event]) -> FloeError:
         missing = [name for name, event in done.items() if not event.is_set()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from floe_dev.errors import Code, FloeError
@@ -21,6 +21,8 @@ class Step:
     depends_on: tuple[str, ...] = ()
     #: A step that is not needed for readiness, such as the last look at what is stale.
     optional: bool = False
+    #: Asked once it is done: the services whose environment it has changed. Those that run are started again.
+    outdated: Callable[[], Sequence[str]] = tuple
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,11 @@ class ServiceRunner:
         """The service's log file."""
         return self._context.layout.logs_dir / f"{self.service.name}.log"
 
+    @property
+    def begun(self) -> bool:
+        """Whether it was started."""
+        return self._task is not None
+
     def begin(self) -> None:
         """Start the service and keep it running from now on."""
         self._task = asyncio.create_task(self._live(), name=self.service.name)
@@ -292,7 +297,7 @@ class ServiceRunner:
 
     def _note(self, seen: str) -> None:
         """Show why it is not ready yet, once for each reason."""
-        if seen != self._seen:
+        if seen != self._seen and not self._stopping:
             self._seen = seen
             self._observe(ServiceState.STARTING, reason=seen)
 
