@@ -35,7 +35,11 @@ def in_order(plan: Plan) -> Plan:
     before = {name: (line[position - 1],) if position else () for position, name in enumerate(line)}
     return replace(
         plan,
-        services=tuple(s.model_copy(update={"depends_on": before[s.name], "fork_after": None}) for s in plan.services),
+        # A plain script does not wait to see whether a service without a probe stays.
+        services=tuple(
+            s.model_copy(update={"depends_on": before[s.name], "fork_after": None, "settle_seconds": 0.0})
+            for s in plan.services
+        ),
         steps=tuple(replace(step, depends_on=before[step.name]) for step in plan.steps),
     )
 
