@@ -88,7 +88,7 @@ def _context(environ: Mapping[str, str], home: Path) -> Endpoint | None:
             Code.NO_ENGINE,
             f"the Docker context `{name}` does not exist",
             why=f"{origin} names it, and {meta} cannot be read",
-            fix="docker context use default",
+            fix="unset DOCKER_CONTEXT" if origin == "DOCKER_CONTEXT" else "docker context use default",
         ) from error
     return Endpoint(host, f"the Docker context `{name}`", explicit=True)
 
@@ -162,16 +162,22 @@ def _none(looked: list[Found]) -> FloeError:
             return _denied(seen)
     told = there or looked[:1]
     detail = tuple(f"{seen.endpoint.origin}: {seen.endpoint.url}: {seen.why}" for seen in told)
-    if there:
+    chosen = looked[0].endpoint if looked and looked[0].endpoint.explicit else None
+    without = WITHOUT_ENGINE
+    if chosen is not None:
+        what = f"the engine that {chosen.origin} names does not answer"
+        undo = "unset DOCKER_HOST" if chosen.origin == "DOCKER_HOST" else "docker context use default"
+        without = f"or look for another one: {undo}, {WITHOUT_ENGINE}"
+    elif there:
         what = f"{there[0].endpoint.origin} does not answer" if len(there) == 1 else "no container engine answers"
     else:
         what = "there is no container engine here"
         detail = (f"looked for {', '.join(seen.endpoint.url.removeprefix('unix://') for seen in looked)}",)
     return FloeError(
         Code.NO_ENGINE,
-        f"{what}: no Docker engine" if looked and looked[0].endpoint.explicit and not there else what,
+        what,
         why="; ".join(detail),
-        fix=f"{_start_command(looked)}, {WITHOUT_ENGINE}",
+        fix=f"{_start_command(looked)}, {without}",
     )
 
 
@@ -190,7 +196,7 @@ def _denied(seen: Found) -> FloeError:
         )
     return FloeError(
         Code.ENGINE_DENIED,
-        f"the socket of {seen.endpoint.origin} is closed to this user",
+        f"the socket of the engine ({seen.endpoint.origin}) is closed to this user",
         why=f"{seen.endpoint.url}: {seen.why}; its group is `{group}`, and you are not in it",
         fix=fix,
     )

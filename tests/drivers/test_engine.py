@@ -91,7 +91,9 @@ def test_what_is_named_is_the_only_one_tried(home: Path) -> None:
         with pytest.raises(FloeError) as caught:
             find({"DOCKER_HOST": f"unix://{home / 'none.sock'}"}, home)
     assert caught.value.code is Code.NO_ENGINE
+    assert "the engine that DOCKER_HOST names does not answer" in str(caught.value)
     assert "none.sock" in str(caught.value)
+    assert "unset DOCKER_HOST" in str(caught.value.fix)
     assert "--stack embedded" in str(caught.value.fix)
 
 
@@ -111,7 +113,7 @@ def test_a_context_by_variable_and_one_that_is_not_there(home: Path) -> None:
     with pytest.raises(FloeError) as caught:
         find({"DOCKER_CONTEXT": "nowhere"}, home)
     assert "`nowhere` does not exist" in str(caught.value)
-    assert caught.value.fix == "docker context use default"
+    assert caught.value.fix == "unset DOCKER_CONTEXT"
 
 
 def test_a_stopped_engine_is_told_with_the_command_that_starts_it(home: Path) -> None:
