@@ -157,8 +157,8 @@ def test_a_bucket_with_data_and_lost_secrets_are_taken_over(mine: RunningStack) 
 
 def test_a_mounted_path_that_is_not_there_is_told_and_nothing_is_made_of_it(mine: RunningStack) -> None:
     assert mine.floe("down", timeout=120).returncode == 0
-    service = f"services: {{box: {{image: {'floe/base:bookworm'}, volumes: ['./nothing:/data:ro']}}}}"
-    (mine.root / "stacks" / "absent.yaml").write_text(f"x-floe: {{catalog: null}}\n{service}\n")
+    mounted = (mine.root / "stacks" / "mine.yaml").read_text().replace('volumes: ["kept:', 'volumes: ["./nothing:')
+    (mine.root / "stacks" / "absent.yaml").write_text(mounted)
     up = mine.floe("up", "--stack", "absent", "--no-run", timeout=120)
     assert up.returncode != 0
     assert "mkdir -p" in up.stderr
