@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from floe_dev.catalogs.inspect import File
     from floe_dev.model.connection import CatalogConnection
     from floe_dev.model.endpoints import EndpointTable
-    from floe_dev.model.lineage import LineageGraph
+    from floe_dev.model.lineage import LineageGraph, RunLink
     from floe_dev.model.project import Project
     from floe_dev.model.runs import RunResult
     from floe_dev.model.status import Event, StackStatus
@@ -47,6 +47,8 @@ class UpOptions:
     platform: str | None = None
 
 
+#: Seconds that the join waits for Dagster: what else it knows is worth telling.
+_PATIENCE_SECONDS = 10.0
 #: The stack that starts no catalog of its own.
 EXTERNAL = "external"
 
@@ -468,19 +470,34 @@ class Session:
 
         return TelemetryReader(self.layout)
 
-    def join(self, tables: Sequence[TableInfo] | None = None) -> Join:
+    def join(self, tables: Sequence[TableInfo] | None = None, *, runs: int = 100) -> Join:
         """Asset, run, trace and snapshot found from each other (over `tables`, else all of the catalog's).
 
-        Of a stack that does not run, only what the traces remember is known.
+        Dagster's latest `runs` are read at once, older ones when something leads to them.
+
+        Of a stack that does not run, only what the traces remember is known; of one that runs, the join names who did
+        not answer.
         """
+        from floe_dev.orchestrators.dagster.client import DagsterClient
         from floe_dev.supervisor.quick import quick_status
-        from floe_dev.telemetry.dagster_runs import dagster_runs
+        from floe_dev.telemetry.dagster_runs import dagster_runs, dagster_runs_by_id
         from floe_dev.telemetry.join import Join
 
-        running = quick_status(self.root) is not None
-        if tables is None:
-            tables = self.tables() if running else ()
-        return Join(self.telemetry(), tables, dagster_runs(self.dagster()) if running else ())
+        if quick_status(self.root) is None:
+            return Join(self.telemetry(), tables or (), ())
+        missing: list[str] = []
+        latest: list[RunLink] | None = None
+        try:
+            tables = self.tables() if tables is None else tables
+        except FloeError as error:
+            missing.append(error.what)
+        client = DagsterClient(self.dagster().url, _PATIENCE_SECONDS)
+        try:
+            latest = dagster_runs(client, runs)
+        except FloeError as error:
+            missing.append(error.what)
+        look_up = None if latest is None else partial(dagster_runs_by_id, client)
+        return Join(self.telemetry(), tables or (), latest or (), look_up, missing)
 
     def lineage(self, focus: str, *, depth: int | None = None) -> LineageGraph:
         """What the dataset `namespace.name` is made from and what is made from it, by events and Dagster's graph."""

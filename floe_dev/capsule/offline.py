@@ -76,13 +76,13 @@ class OfflineSession(Session):
 
         return tuple(File(**one) for one in (self.document(form.FILES) or {}).get(info.identifier) or ())
 
-    def join(self, tables: Sequence[TableInfo] | None = None) -> Join:
+    def join(self, tables: Sequence[TableInfo] | None = None, *, runs: int = 100) -> Join:  # noqa: ARG002
         """Asset, run, trace and snapshot found from each other."""
         from floe_dev.model.lineage import RunLink
         from floe_dev.telemetry.join import Join
         from floe_dev.tracing.context import run_trace_id
 
-        runs = [
+        found = [
             RunLink(
                 run_id=run["run_id"],
                 trace_id=run_trace_id(run["run_id"]),
@@ -93,7 +93,7 @@ class OfflineSession(Session):
             )
             for run in self.document(form.RUNS) or ()
         ]
-        return Join(self.telemetry(), self.tables() if tables is None else tables, runs)
+        return Join(self.telemetry(), self.tables() if tables is None else tables, found)
 
     def lineage(self, focus: str, *, depth: int | None = None) -> LineageGraph:
         """What the dataset was made from and what was made from it."""

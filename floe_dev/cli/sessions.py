@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from floe_dev.cli.naming import remember_capsule
 from floe_dev.cli.output import Output
 
 if TYPE_CHECKING:
     from floe_dev.session import Session
+    from floe_dev.telemetry.join import Join
 
 
 def session_of(output: Output, root: Path) -> Session:
@@ -21,6 +22,14 @@ def session_of(output: Output, root: Path) -> Session:
     from floe_dev.session import Session
 
     return Session(root)
+
+
+def joined(output: Output, session: Session, **options: Any) -> Join:
+    """`Session.join`, with a word about who did not answer."""
+    join = session.join(**options)
+    for what in join.missing:
+        output.say(f"incomplete: {what}", "yellow")
+    return join
 
 
 def open_capsule(output: Output, file: Path) -> Path:

@@ -60,8 +60,8 @@ class RunLink(Model):
     started_at: float | None = None
     ended_at: float | None = None
     assets: tuple[str, ...] = ()
-    #: False where only the trace or a snapshot's stamp remembers it.
-    in_dagster: bool = True
+    #: False where only the trace or a snapshot's stamp remembers it; None where Dagster could not be asked.
+    in_dagster: bool | None = None
 
 
 class SnapshotLink(Model):

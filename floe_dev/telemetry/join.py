@@ -8,7 +8,7 @@ was committed, whose trace touched the table and whose principal it was, and is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from floe_dev.catalogs.client import Snapshot, TableInfo
@@ -25,7 +25,19 @@ class Join:
 
     reader: TelemetryReader
     tables: Sequence[TableInfo]
+    #: The latest of Dagster's runs.
     dagster_runs: Sequence[RunLink]
+    #: Older ones by their ids; None where Dagster does not run.
+    look_up: Callable[[Sequence[str]], Sequence[RunLink]] | None = None
+    #: Of a stack that runs: who did not answer, so that the answers lack it.
+    missing: Sequence[str] = ()
+
+    def runs(self, limit: int) -> list[RunLink]:
+        """The latest runs, newest first; those that Dagster has forgotten from their traces."""
+        known = {run.run_id for run in self.dagster_runs}
+        older = [run for run in self.reader.runs(limit=limit) if run.run_id not in known]
+        found = [*self.dagster_runs, *self._as_dagster_says(older)]
+        return sorted(found, key=lambda run: run.started_at or 0.0, reverse=True)[:limit]
 
     def history(self, info: TableInfo) -> list[SnapshotLink]:
         """The table's snapshots, newest first; those that expired are known from the traces of their commits."""
@@ -51,6 +63,8 @@ class Join:
         snapshots = [link for link in self._all() if (link.run_id or "").startswith(run_id)]
         wanted = {link.run_id for link in snapshots} | {trace.run_id for trace in traces}
         wanted |= {run.run_id for run in self.dagster_runs if run.run_id.startswith(run_id)}
+        if not wanted and self.look_up is not None:
+            wanted |= {run.run_id for run in self.look_up([run_id])}
         return self._links(_assets(traces, snapshots), wanted, traces, snapshots)
 
     def of_trace(self, trace: TraceSummary) -> Links:
@@ -86,10 +100,9 @@ class Join:
             known = by_id.get(run_id)
             if known is not None:
                 runs.append(known.model_copy(update={"trace_id": trace.trace_id if trace else known.trace_id}))
-            elif trace is not None:
-                runs.append(run_link(trace).model_copy(update={"in_dagster": False}))
             else:
-                runs.append(RunLink(run_id=run_id, in_dagster=False))
+                runs.append(run_link(trace) if trace is not None else RunLink(run_id=run_id))
+        runs = self._as_dagster_says(runs)
         runs.sort(key=lambda run: run.started_at or 0.0, reverse=True)
         ids = [trace.trace_id for trace in traces]
         ids += [link.trace_id for link in snapshots if link.trace_id]
@@ -100,6 +113,20 @@ class Join:
             traces=tuple(dict.fromkeys(ids)),
             snapshots=tuple(snapshots),
         )
+
+    def _as_dagster_says(self, runs: list[RunLink]) -> list[RunLink]:
+        """The runs with Dagster's record of each that was not among its latest."""
+        if self.look_up is None:
+            return runs
+        asked = {run.run_id: run for run in self.look_up([run.run_id for run in runs if run.in_dagster is None])}
+        told = []
+        for run in runs:
+            record = asked.get(run.run_id)
+            if record is not None:
+                told.append(record.model_copy(update={"trace_id": run.trace_id or record.trace_id}))
+            else:
+                told.append(run.model_copy(update={"in_dagster": bool(run.in_dagster)}))
+        return told
 
     def _all(self) -> list[SnapshotLink]:
         found = [link for info in self.tables if info.kind == "table" for link in self.history(info)]

@@ -148,6 +148,6 @@ def test_the_summary_holds_what_the_next_step_needs() -> None:
         unicode=True,
         width=80,
     )
-    for wanted in ("5000", "http://127.0.0.1:3000", "./floe sql", "./floe down", "9.80 s", "gold/new", "./floe run"):
+    for wanted in ("5000", "http://127.0.0.1:3000", "./floe sql", "./floe down", "9.84 s", "gold/new", "./floe run"):
         assert wanted in text
     assert max(map(len, text.splitlines())) <= 80

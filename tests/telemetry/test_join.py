@@ -403,6 +403,14 @@ def test_a_canceled_run_is_told_as_canceled_not_as_an_error(session: Session, co
         assert "canceled" in event.body["run"]["facets"]["errorMessage"]["message"]
 
 
+def test_a_run_that_is_not_among_the_latest_is_looked_up(session: Session, run: Links) -> None:
+    join = session.join(runs=1)
+    assert join.dagster_runs[0].run_id != run.runs[0].run_id, "the runs of the tests above are newer"
+    (found,) = join.of_run(run.runs[0].run_id).runs
+    assert (found.status, found.in_dagster, found.trace_id) == ("success", True, run.traces[0])
+    assert [each.in_dagster for each in join.runs(20)] == [True] * len(session.join().dagster_runs)
+
+
 @contextmanager
 def _as_first_asset(session: Session, code: str) -> Iterator[None]:
     """The project with `code` in its first asset."""

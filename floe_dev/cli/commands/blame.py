@@ -23,6 +23,7 @@ def command(output: Output, table: str, keys: tuple[str, ...], as_json: bool, ro
     """
     from floe_dev.cli.render.tables import table as text_table
     from floe_dev.cli.render.traces import SHORT, when_text
+    from floe_dev.cli.sessions import joined
     from floe_dev.session import Session
     from floe_dev.telemetry.blame import blame
 
@@ -34,7 +35,7 @@ def command(output: Output, table: str, keys: tuple[str, ...], as_json: bool, ro
         key[column] = value
     session = Session(root)
     info = session.table(table.replace("/", "."))
-    history = session.join(tables=[info]).history(info)
+    history = joined(output, session, tables=[info]).history(info)
     found = blame(session.catalog().load_table((*info.namespace, info.name)), key, history)
     if as_json:
         output.document({"table": info.identifier, "columns": [column.model_dump(mode="json") for column in found]})

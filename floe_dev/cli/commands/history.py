@@ -11,7 +11,7 @@ import click
 
 from floe_dev.cli.options import json_option, pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
-from floe_dev.cli.sessions import session_of
+from floe_dev.cli.sessions import joined, session_of
 
 if TYPE_CHECKING:
     from floe_dev.catalogs.client import TableInfo
@@ -48,9 +48,11 @@ def command(
 
     session = session_of(output, root)
     if what.isdigit():
-        links = session.join().of_snapshot(int(what))
-        if not links.snapshots:
-            raise FloeError(Code.NO_LINEAGE, f"no table has a snapshot {what}", fix="floe tables")
+        join = joined(output, session)
+        links = join.of_snapshot(int(what))
+        if not (links.snapshots or links.traces):
+            why = None if join.tables else "no table could be read: only the traces were searched"
+            raise FloeError(Code.NO_LINEAGE, f"no table has a snapshot {what}", why=why, fix="floe tables")
         if as_json:
             output.document(links.model_dump(mode="json"))
             return
@@ -60,7 +62,7 @@ def command(
     if diff is not None:
         _compare(output, session, info, diff, keys, limit, as_json=as_json)
         return
-    history = session.join(tables=[info]).history(info)
+    history = joined(output, session, tables=[info]).history(info)
     if as_json:
         output.document({"table": info.identifier, "snapshots": [link.model_dump(mode="json") for link in history]})
     elif history:

@@ -8,7 +8,7 @@ import click
 
 from floe_dev.cli.options import json_option, pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
-from floe_dev.cli.sessions import session_of
+from floe_dev.cli.sessions import joined, session_of
 
 
 @click.command(short_help="List runs; show the trace and the snapshots of one.")
@@ -26,9 +26,9 @@ def command(output: Output, run: str | None, asset: str | None, limit: int, as_j
     from floe_dev.cli.render.traces import links_text, runs_text
     from floe_dev.errors import Code, FloeError
 
-    join = session_of(output, root).join()
+    session = session_of(output, root)
     if run is not None:
-        links = join.of_run(run)
+        links = joined(output, session).of_run(run)
         if not links.runs:
             raise FloeError(Code.NO_LINEAGE, f"no run begins with {run!r}", fix="floe runs")
         if as_json:
@@ -37,12 +37,9 @@ def command(output: Output, run: str | None, asset: str | None, limit: int, as_j
         output.data(links_text(links, color=output.color, width=output.width))
         return
     if asset is not None:
-        found = list(join.of_asset(asset).runs)
+        found = list(joined(output, session, runs=limit).of_asset(asset).runs)[:limit]
     else:
-        known = {each.run_id for each in join.dagster_runs}
-        found = [*join.dagster_runs, *(each for each in join.reader.runs() if each.run_id not in known)]
-        found.sort(key=lambda each: each.started_at or 0.0, reverse=True)
-    found = found[:limit]
+        found = joined(output, session, tables=(), runs=limit).runs(limit)
     if as_json:
         output.document({"runs": [each.model_dump(mode="json") for each in found]})
     elif found:

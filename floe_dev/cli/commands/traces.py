@@ -12,7 +12,7 @@ import click
 from floe_dev.cli.durations import Duration
 from floe_dev.cli.options import json_option, pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
-from floe_dev.cli.sessions import session_of
+from floe_dev.cli.sessions import joined, session_of
 
 if TYPE_CHECKING:
     from floe_dev.model.traces import Gap
@@ -134,7 +134,7 @@ def _show(output: Output, root: Path, trace_id: str, *, as_json: bool) -> None:
     output.data(waterfall(trace, color=output.color, unicode=output.unicode, width=output.width))
     if errors := errors_text(trace, color=output.color):
         output.data("\n" + errors)
-    links = session.join().of_trace(summary)
+    links = joined(output, session).of_trace(summary)
     if links.runs or links.snapshots:
         output.data("\n" + links_text(links.model_copy(update={"traces": ()}), color=output.color, width=output.width))
 

@@ -123,7 +123,7 @@ def runs_text(runs: Sequence[RunLink], *, color: bool, width: int | None) -> str
     rows = [
         (
             run.run_id,
-            run.status + ("" if run.in_dagster else " (not in Dagster any more)"),
+            run.status + (" (not in Dagster any more)" if run.in_dagster is False else ""),
             when_text(run.started_at, width=width),
             duration(run.ended_at - run.started_at) if run.ended_at and run.started_at else "",
             (run.trace_id or "")[:SHORT],

@@ -86,8 +86,9 @@ mutation Terminate($run: String!) { terminateRun(runId: $run) { __typename } }
 class DagsterClient:
     """Asks one Dagster web server, such as `http://127.0.0.1:3000`."""
 
-    def __init__(self, url: str) -> None:
-        """Nothing is asked yet."""
+    def __init__(self, url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
+        """Nothing is asked yet; a server that does not answer within the time is unreachable."""
+        self._timeout = timeout_seconds
         self.url = url.rstrip("/")
         self._parts = urlsplit(self.url)
 
@@ -189,7 +190,7 @@ class DagsterClient:
         """The `data` of one GraphQL request; FLOE5003 if Dagster does not answer, or answers with errors."""
         body = json.dumps({"query": text, "variables": variables}).encode()
         connection = http.client.HTTPConnection(
-            self._parts.hostname or "127.0.0.1", self._parts.port, timeout=_TIMEOUT_SECONDS
+            self._parts.hostname or "127.0.0.1", self._parts.port, timeout=self._timeout
         )
         try:
             connection.request("POST", f"{self._parts.path}/graphql", body, {"Content-Type": "application/json"})
