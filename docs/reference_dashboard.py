@@ -73,7 +73,10 @@ def _keys_page() -> str:
     for title, owner in _PLACES:
         rows = [binding for binding in owner.__dict__.get("BINDINGS", ()) if isinstance(binding, Binding)]
         parts.append(f"\n## {title}\n\n| key | does | action |\n|---|---|---|\n")
-        parts += [f"| {_keys(one.key)} | {one.description} | {f'`{one.id}`' if one.id else ''} |\n" for one in rows]
+        parts += [
+            f"| {_keys(one.key)} | {one.tooltip or one.description} | {f'`{one.id}`' if one.id else ''} |\n"
+            for one in rows
+        ]
     return "".join(parts)
 
 

@@ -9,11 +9,13 @@ from floe_dev.model.commands import RunRequest
 
 @dataclass(frozen=True, slots=True)
 class Materialization:
-    """One materialization of an asset; `at` in seconds since the epoch."""
+    """One materialization of an asset, or a run that was to make it; `at` in seconds since the epoch."""
 
     run_id: str
     at: float
     partition: str | None = None
+    #: `done`, or what the run came to that did not make it: failure, canceled, or that of a run that goes on.
+    state: str = "done"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,19 @@ class Actions(Navigation):
     start_error: FloeError | None = None
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "materialize", "Run it", id="materialize"),
-        Binding("R,shift+r", "again", "Restart, retry", show=False, id="again"),
+        Binding("r", "materialize", "Run it", id="materialize", tooltip="Materialize it, or what is chosen"),
+        Binding(
+            "R,shift+r",
+            "again",
+            "Restart, retry",
+            show=False,
+            id="again",
+            tooltip="Restart the service, or run again what failed",
+        ),
         Binding("x", "cancel", "Cancel run", show=False, id="cancel"),
-        Binding("y", "copy", "Copy", show=False, id="copy"),
-        Binding("colon", "sql", "SQL", key_display=":", show=False, id="sql"),
-        Binding("C,shift+c", "capsule", "Failure capsule", show=False, id="capsule"),
+        Binding("y", "copy", "Copy", show=False, id="copy", tooltip="Copy its name, a query, a command"),
+        Binding("colon", "sql", "SQL", key_display=":", show=False, id="sql", tooltip="A line of SQL"),
+        Binding("C,shift+c", "capsule", "Failure capsule", show=False, id="capsule", tooltip="Write a failure capsule"),
         Binding("S,shift+s", "start", "Start the stack", show=False, id="start"),
         Binding("Q,shift+q", "stop", "Stop the stack", show=False, id="stop"),
     ]

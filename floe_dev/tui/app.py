@@ -13,6 +13,7 @@ from floe_dev.model.backend import Backend
 from floe_dev.model.commands import StartStack
 from floe_dev.tui.actions import Actions
 from floe_dev.tui.dialogs import ConfirmScreen, HelpScreen
+from floe_dev.tui.grid import Grid
 from floe_dev.tui.overview import OverviewScreen
 from floe_dev.tui.palette import ItemProvider
 from floe_dev.tui.startup import StartScreen
@@ -20,7 +21,7 @@ from floe_dev.tui.themes import CONTRAST, MONO, THEMES
 
 #: Textual's own bindings that mean nothing here: the grids never scroll sideways.
 _SIDEWAYS = ("scroll_left", "scroll_right", "page_left", "page_right", "scroll_home", "scroll_end")
-_NOT_HELPFUL = (*_SIDEWAYS, "screen.copy_text")
+_NOT_HELPFUL = (*_SIDEWAYS, "screen.copy_text", "quit")
 
 
 class DashboardApp(Actions):
@@ -30,9 +31,17 @@ class DashboardApp(Actions):
     ENABLE_COMMAND_PALETTE = True
     COMMANDS = App.COMMANDS | {ItemProvider}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "help", "Help", key_display="?", id="help"),
-        Binding("q", "leave", "Leave", id="leave"),
-        Binding("ctrl+c", "interrupt", "Leave", show=False, priority=True, id="interrupt"),
+        Binding("question_mark", "help", "Help", key_display="?", id="help", tooltip="These keys"),
+        Binding("q", "leave", "Leave", id="leave", tooltip="Leave; the stack stays up"),
+        Binding(
+            "ctrl+c",
+            "interrupt",
+            "Leave",
+            show=False,
+            priority=True,
+            id="interrupt",
+            tooltip="Leave; the stack stays up",
+        ),
         Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True, id="suspend"),
         Binding("T,shift+t", "theme", "Next theme", show=False, id="theme"),
     ]
@@ -90,10 +99,12 @@ class DashboardApp(Actions):
     def action_help(self) -> None:
         """The keys of this screen."""
         rows: dict[str, list[str]] = {}
-        for active in self.screen.active_bindings.values():
+        # What this screen can do comes before how one moves in it.
+        for active in sorted(self.screen.active_bindings.values(), key=lambda one: isinstance(one.node, Grid)):
             binding = active.binding
             if binding.description and binding.action not in _NOT_HELPFUL:
-                rows.setdefault(binding.description, []).append(binding.key_display or self.get_key_display(binding))
+                keys = rows.setdefault(binding.tooltip or binding.description, [])
+                keys.append(binding.key_display or self.get_key_display(binding))
         self.push_screen(HelpScreen([("  ".join(dict.fromkeys(keys)), text) for text, keys in rows.items()]))
 
     def action_theme(self) -> None:
@@ -109,8 +120,9 @@ class DashboardApp(Actions):
             binding = active.binding
             if not binding.description or binding.action in (*_NOT_HELPFUL, "command_palette"):
                 continue
-            told.setdefault(binding.description, []).append(binding.key_display or self.get_key_display(binding))
-            actions[binding.description] = (binding.action, active.node)
+            name = binding.tooltip or binding.description
+            told.setdefault(name, []).append(binding.key_display or self.get_key_display(binding))
+            actions[name] = (binding.action, active.node)
         for name, keys in told.items():
             action, node = actions[name]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
 
-from floe_dev.model.details import AssetDetail, CheckView, ColumnView, Materialization
+from floe_dev.model.details import AssetDetail, CheckView, ColumnView, Materialization, TableDetail
 from floe_dev.model.state import AssetView, State
 from floe_dev.model.units import duration
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen
@@ -18,11 +19,12 @@ from floe_dev.tui.text import age, ago, clock, state_cell
 
 CHECKS: tuple[Column[CheckView], ...] = (
     Column("state", 9, lambda c: state_cell(c.state)),
-    Column("check", 30, lambda c: c.name, grow=True),
+    Column("check", 40, lambda c: c.name, grow=True),
     Column("age", 7, lambda c: age(c.at), right=True),
-    Column("told", 20, lambda c: (c.description.replace("\n", " "), "dim"), grow=True, rank=1),
+    Column("told", 10, lambda c: (c.description.replace("\n", " "), "dim"), grow=True, rank=1),
 )
 HISTORY: tuple[Column[Materialization], ...] = (
+    Column("state", 10, lambda m: state_cell(m.state)),
     Column("when", 19, lambda m: clock(m.at)),
     Column("age", 7, lambda m: age(m.at), right=True),
     Column("run", 8, lambda m: m.run_id[:8]),
@@ -57,6 +59,7 @@ class AssetScreen(DetailScreen):
         self.crumb = key
         self._seen: AssetView | None = None
         self._detail: AssetDetail | None = None
+        self._table: tuple[ColumnView, ...] = ()
 
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
         """One tab each."""
@@ -140,6 +143,35 @@ class AssetScreen(DetailScreen):
             ]
         )
 
+    def tab_shown(self, section: str) -> None:
+        """The columns are the table's, where the asset is one; only who looks at them waits for the catalog."""
+        tables = self.links().tables
+        if section != "columns" or not tables:
+            return
+
+        def read(answer: object) -> None:
+            if isinstance(answer, TableDetail) and self.is_attached:
+                self._table = answer.columns
+                self._show_columns()
+
+        self.floe.background(lambda: self.floe.backend.table(tables[0]), read)
+
+    def _show_columns(self) -> None:
+        told = self._detail.columns if self._detail else ()
+        notes = {column.name: column.note for column in told}
+        columns = tuple(replace(column, note=column.note or notes.get(column.name, "")) for column in self._table)
+        self.section("columns").show(columns or told, ("no columns are known: r makes it", "dim"))
+
+    def _history(self, detail: AssetDetail) -> list[Materialization]:
+        """What was made, and the latest runs that were to make it and did not."""
+        made = {one.run_id for one in detail.history}
+        others = [
+            Materialization(run.run_id, run.started_at or run.created_at, None, run.status)
+            for run in self.floe.backend.state.runs.items
+            if self.key in run.assets and run.run_id not in made and run.status != "success"
+        ]
+        return sorted((*detail.history, *others), key=lambda one: -one.at)
+
     def _fill(self, detail: AssetDetail) -> None:
         self._detail = detail
         states = {asset.key: asset.state for asset in self.floe.backend.state.assets.items}
@@ -147,9 +179,9 @@ class AssetScreen(DetailScreen):
         sides += [("downstream", key, states.get(key, "")) for key in detail.downstream]
         self.section("lineage").show(sides, ("nothing is upstream or downstream", "dim"))
         self.section("checks").show(detail.checks, ("no checks", "dim"))
-        self.section("history").show(detail.history, ("never materialized: press r", "dim"))
+        self.section("history").show(self._history(detail), ("never materialized: press r", "dim"))
         self.section("partitions").show(detail.partitions, ("not partitioned", "dim"))
-        self.section("columns").show(detail.columns, ("Dagster knows no columns: press s for the table", "dim"))
+        self._show_columns()
         self.section("metadata").show(detail.metadata, ("no metadata", "dim"))
         self.section("about").show(self.lines(detail.description), ("no description", "dim"))
         if self._seen is not None:

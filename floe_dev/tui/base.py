@@ -48,8 +48,8 @@ class FloeScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace", "back", "Back", show=False, id="back"),
         Binding("slash", "filter", "Find", key_display="/", id="filter"),
-        Binding("h,left", "app.focus_previous", "Previous panel", show=False, id="previous-panel"),
-        Binding("right", "app.focus_next", "Next panel", show=False, id="next-panel"),
+        Binding("h,left,shift+tab", "app.focus_previous", "Previous panel", show=False, id="previous-panel"),
+        Binding("right,tab", "app.focus_next", "Next panel", show=False, id="next-panel"),
     ]
     crumb = ""
     #: Textual's own draws the whole screen anew on every change of focus; the two widgets concerned draw themselves.

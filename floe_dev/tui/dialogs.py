@@ -24,6 +24,10 @@ _CSS = """
 """
 
 
+#: Lines of a list to choose from.
+_CHOICES_SEEN = 14
+
+
 class ConfirmScreen(ModalScreen[bool]):
     """A question that `y` answers with yes; everything else is no."""
 
@@ -57,7 +61,7 @@ class ChoiceScreen(ModalScreen[list[str] | None]):
     """One of several values, or with `several` those chosen with the space bar; `/` narrows the list."""
 
     DEFAULT_CSS = (
-        _CSS.format(name="ChoiceScreen", width=90, height="18")
+        _CSS.format(name="ChoiceScreen", width=90, height="auto")
         + "ChoiceScreen Input { display: none; } ChoiceScreen Input.-shown { display: block; }"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -101,6 +105,10 @@ class ChoiceScreen(ModalScreen[list[str] | None]):
     def on_mount(self) -> None:
         """Show the choices."""
         grid = self.query_one("#choices", Grid)
+        # As high as what there is to choose from, so that a question of two lines hides little.
+        grid.styles.height = min(_CHOICES_SEEN, len(self._choices))
+        grid.styles.max_height = "70%"
+        grid.styles.margin = (1, 0)
         grid.show(self._choices)
         grid.focus()
 

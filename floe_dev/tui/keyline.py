@@ -13,6 +13,8 @@ from textual import events
 from textual.screen import Screen
 from textual.widget import Widget
 
+_HELP = "question_mark"
+
 
 class KeyLine(Widget):
     """The keys of the screen that are worth showing, clickable."""
@@ -50,17 +52,23 @@ class KeyLine(Widget):
             self.refresh()
 
     def render(self) -> Text:
-        """Key and word of each, those that fit."""
+        """Key and word of each; where not all fit the last ones go, but never the help, which has them all."""
         style = self.get_component_rich_style("keyline--key", partial=True)
         text = Text(no_wrap=True, overflow="ellipsis", end="")
         self._places = []
-        for key, shown, word in self._keys:
+        for key, shown, word in self._fitting(self.size.width):
             if text.plain:
                 text.append("  ")
             start = len(text)
             text.append(shown, style).append(f" {word}")
             self._places.append((start, len(text), key))
         return text
+
+    def _fitting(self, width: int) -> list[tuple[str, str, str]]:
+        keys = list(self._keys)
+        while len(keys) > 1 and sum(len(shown) + len(word) + 3 for _, shown, word in keys) - 2 > width:
+            keys.pop(next(at for at in reversed(range(len(keys))) if keys[at][0] != _HELP))
+        return keys
 
     def on_click(self, event: events.Click) -> None:
         """A click on a word is its key."""

@@ -89,11 +89,11 @@ def trace_title(trace: TraceSummary) -> str:
 TRACES: tuple[Column[TraceSummary], ...] = (
     Column("state", 8, lambda t: state_cell(t.state)),
     Column("trace", 18, trace_title, grow=True),
-    Column("service", 10, lambda t: (t.service, "dim"), rank=4),
+    Column("service", 11, lambda t: (t.service, "dim"), rank=4),
     Column("took", 8, lambda t: duration(t.seconds), right=True),
     Column("age", 7, lambda t: age(t.end_ns / 1e9), right=True, rank=1),
     Column("spans", 6, lambda t: number(t.spans), right=True, rank=3),
-    Column("bar", 10, lambda t: duration(t.seconds), draw=_bar, rank=2),
+    Column("bar", 10, lambda t: duration(t.seconds), draw=_bar, grow=True, rank=2),
 )
 
 RUNS: tuple[Column[RunView], ...] = (

@@ -30,14 +30,14 @@ class Navigation(CoreApp):
     """Where the keys lead."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "join('asset')", "Asset", id="join-asset"),
-        Binding("u", "join('run')", "Run", id="join-run"),
-        Binding("t", "join('trace')", "Trace", id="join-trace"),
-        Binding("s", "join('table')", "Snapshot", id="join-table"),
-        Binding("l", "logs", "Logs", id="logs"),
+        Binding("a", "join('asset')", "Asset", id="join-asset", tooltip="Go to its asset"),
+        Binding("u", "join('run')", "Run", id="join-run", tooltip="Go to its run"),
+        Binding("t", "join('trace')", "Trace", id="join-trace", tooltip="Go to its trace"),
+        Binding("s", "join('table')", "Snapshot", id="join-table", tooltip="Go to its table, on the snapshot"),
+        Binding("l", "logs", "Logs", id="logs", tooltip="Its log"),
         Binding("exclamation_mark", "failed", "The last failed run", key_display="!", show=False, id="failed"),
-        Binding("w", "web", "Browser", show=False, id="web"),
-        Binding("z", "zoom", "Zoom", show=False, id="zoom"),
+        Binding("w", "web", "Browser", show=False, id="web", tooltip="Open it in Dagster, in the browser"),
+        Binding("z", "zoom", "Zoom", show=False, id="zoom", tooltip="This panel on the whole screen"),
         *(Binding(str(n), f"panel('{name}')", name.capitalize(), show=False) for n, name in enumerate(PANELS, 1)),
         Binding("5", "panel('runs')", "Runs", show=False),
         Binding("6", "panel('automations')", "Automations", show=False),

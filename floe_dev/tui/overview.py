@@ -27,7 +27,7 @@ class ListScreen(FloeScreen):
     """One list on the whole screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "choose", "Choose", show=False, id="choose"),
+        Binding("space", "choose", "Choose", show=False, id="choose", tooltip="Choose several assets for r"),
     ]
 
     def __init__(self, name: str, filter_text: str = "") -> None:
@@ -86,10 +86,17 @@ class ListScreen(FloeScreen):
 
 
 class OverviewScreen(ListScreen):
-    """Services, assets, tables and traces: side by side, or in a narrow terminal the one with the focus large."""
+    """Services, assets, tables and traces: side by side, or in a narrow terminal the one with the focus large.
+
+    Side by side they share the height by what they mostly hold: a stack has a handful of services.
+    """
 
     DEFAULT_CSS = """
-    #panels { grid-size: 2 2; height: 1fr; }
+    #panels { grid-size: 2 10; height: 1fr; }
+    #services { row-span: 3; }
+    #assets { row-span: 6; }
+    #tables { row-span: 7; }
+    #traces { row-span: 4; }
     #offer { display: none; height: auto; max-height: 8; padding: 0 1; background: $panel; }
     #offer.-shown { display: block; }
     OverviewScreen.-narrow #panels { layout: vertical; }

@@ -162,7 +162,7 @@ class RunScreen(DetailScreen):
         self.facts(
             [
                 ("state", state_cell(detail.status)),
-                ("run", f"{detail.run_id}   {detail.job}"),
+                ("run", f"{detail.run_id}   job {detail.job}"),
                 ("started", f"{clock(detail.started_at)}   took {took}" if detail.started_at else ""),
                 ("steps", f"{done}/{len(detail.steps)} done"),
                 ("failed", (" ".join(f"{why[0]}: {why[1]}".split()) if why else "", "bad")),

@@ -17,7 +17,7 @@ from floe_dev.tui.asset import COLUMNS
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen, Line
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
-from floe_dev.tui.text import Cell, ago, clock, inert, number
+from floe_dev.tui.text import Cell, ago, clock, counted, inert, number
 
 
 def _change(snapshot: SnapshotView) -> Cell:
@@ -97,7 +97,7 @@ class TableScreen(DetailScreen):
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
         """One tab each."""
         return (
-            ("preview", Grid[tuple[str, ...]]((), lambda row: "\x1f".join(row), id="preview")),
+            ("rows", Grid[tuple[str, ...]]((), lambda row: "\x1f".join(row), id="preview")),
             ("snapshots", Grid(SNAPSHOTS, lambda s: str(s.snapshot_id), id="snapshots")),
             ("schema", Grid(COLUMNS, lambda c: c.name, id="schema")),
             ("changes", Grid(LINES, lambda line: line[0], id="changes", header=False)),
@@ -201,7 +201,7 @@ class TableScreen(DetailScreen):
                 ("kind", f"{detail.kind}, format {detail.format_version}"),
                 (
                     "rows",
-                    f"{rows}   {size(view.bytes) if view else ''}   {number(view.files) if view else ''} files"
+                    f"{rows}   {size(view.bytes) if view else ''}   {counted(view.files, 'file') if view else ''}"
                     if detail.kind == "table"
                     else "",
                 ),
@@ -279,8 +279,8 @@ class SnapshotScreen(DetailScreen):
         was = set(old.columns) if old else set()
         lines: list[Line] = [
             (f"rows    {number(old.rows) if old else '0'} → {number(one.rows)}", ""),
-            (f"added   {number(one.added_rows or 0)} rows in {number(one.added_files or 0)} files", "ok"),
-            (f"removed {number(one.deleted_rows or 0)} rows in {number(one.deleted_files or 0)} files", "warn"),
+            (f"added   {counted(one.added_rows or 0, 'row')} in {counted(one.added_files or 0, 'file')}", "ok"),
+            (f"removed {counted(one.deleted_rows or 0, 'row')} in {counted(one.deleted_files or 0, 'file')}", "warn"),
         ]
         lines += [(f"+ {column}", "ok") for column in one.columns if old and column not in was]
         lines += [(f"- {column}", "bad") for column in (old.columns if old else ()) if column not in one.columns]

@@ -10,6 +10,8 @@ from floe_dev.model.details import ColumnView, SnapshotView, TableDetail
 from floe_dev.model.state import TableView
 
 _RUN, _TRACE, _NODE = "floe.run-id", "floe.trace-id", "floe.dbt-node"
+#: Who wrote a snapshot, by what tells most: dbt's node, the asset, the engine, else the principal's id.
+_WRITERS = (_NODE, "floe.asset", "engine-name", "floe.principal")
 
 
 def table_view(info: TableInfo) -> TableView:
@@ -28,7 +30,7 @@ def table_view(info: TableInfo) -> TableView:
         updated_at=info.updated_ms / 1000 if info.updated_ms else None,
         run_id=summary.get(_RUN),
         trace_id=summary.get(_TRACE),
-        writer=summary.get(_NODE) or summary.get("engine-name") or summary.get("floe.principal") or "",
+        writer=next((summary[key] for key in _WRITERS if summary.get(key)), ""),
     )
 
 

@@ -78,6 +78,8 @@ mutation Cancel($run: String!) { terminateRun(runId: $run) {
 } }
 """
 _RUN_LIMIT = 200
+#: One for each asset, partition and check, before anything happened: it only hides what did.
+_PLANNED = "AssetMaterializationPlannedEvent"
 _DURATION = "Execution Duration"
 
 
@@ -157,7 +159,7 @@ def run_detail(client: DagsterClient, run_id: str, layout: Layout) -> RunDetail:
         started_at=run["startTime"],
         ended_at=run["endTime"],
         steps=tuple(steps.values()),
-        log=tuple(_line(event) for event in client.events_so_far(run_id)),
+        log=tuple(_line(event) for event in client.events_so_far(run_id) if event.get("__typename") != _PLANNED),
         failures=tuple((failure.asset, failure.why, failure.log or "") for failure in result.failed),
         tags=tuple((tag["key"], tag["value"]) for tag in run["tags"]),
     )
