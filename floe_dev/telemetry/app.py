@@ -22,6 +22,8 @@ log = logging.getLogger("floe.telemetry")
 MAX_BODY = 16_000_000
 #: Seconds a client has to send its body.
 _BODY_SECONDS = 30.0
+#: Of a body that is refused, so much is read and thrown away: who still sends would see a broken connection, not why.
+_DISCARDED, _DISCARD_SECONDS = 256_000_000, 10.0
 INSTANCE_HEADER = b"x-floe-instance"
 _PATHS: dict[str, Kind] = {
     "/v1/traces": "traces",
@@ -54,6 +56,33 @@ class HttpError(Exception):
         self.status = status
 
 
+class _Incoming:
+    """A request's body as it arrives."""
+
+    def __init__(self, headers: dict[bytes, bytes], receive: Receive) -> None:
+        self.headers = headers
+        self._receive = receive
+        self.over = headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
+
+    async def part(self) -> bytes:
+        """The next piece; raises HttpError 400 where the client is gone."""
+        message = await self._receive()
+        self.over = not message.get("more_body")
+        if message["type"] == "http.disconnect":
+            raise HttpError(400, "the connection ended before the body")
+        return bytes(message.get("body", b""))
+
+    async def discard(self) -> None:
+        """Let the client finish, within bounds; one that waits to be asked for its body is not asked."""
+        left = _DISCARDED if b"expect" not in self.headers else 0
+        try:
+            async with asyncio.timeout(_DISCARD_SECONDS):
+                while left > 0 and not self.over:
+                    left -= len(await self.part())
+        except (TimeoutError, HttpError):
+            return
+
+
 class Receiver:
     """The ASGI application."""
 
@@ -69,11 +98,14 @@ class Receiver:
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
         as_json = not headers.get(b"content-type", b"").startswith(b"application/x-protobuf")
+        incoming = _Incoming(headers, receive)
         try:
-            status, body = await self._serve(scope, headers, receive)
+            status, body = await self._serve(scope, headers, incoming)
         except HttpError as error:
             if error.status in _COUNTED:
                 self._writer.lose("refused requests", 1, str(error))
+            if error.status != 408:
+                await incoming.discard()
             status, body = error.status, _status_body(error.status, str(error), as_json=as_json)
         except Exception:
             log.exception("defect in %s %s", scope["method"], scope["path"])
@@ -83,13 +115,13 @@ class Receiver:
         answer.append((INSTANCE_HEADER, self._instance))
         if status == 503:
             answer.append((b"retry-after", b"2"))
-        if status in (401, 408, 413):
-            # The rest of the body may be on its way; only a closed connection stops it.
+        if not incoming.over:
+            # Only a closed connection stops the rest of the body.
             answer.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": answer})
         await send({"type": "http.response.body", "body": body})
 
-    async def _serve(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> tuple[int, bytes]:
+    async def _serve(self, scope: Scope, headers: dict[bytes, bytes], incoming: _Incoming) -> tuple[int, bytes]:
         path, method = scope["path"].rstrip("/"), scope["method"]
         if path == "/health" and method == "GET":
             why = self._writer.refusing
@@ -102,7 +134,7 @@ class Receiver:
         if not hmac.compare_digest(headers.get(b"authorization", b""), self._expected):
             raise HttpError(401, "send the stack's token: floe env prints OTEL_EXPORTER_OTLP_HEADERS")
         as_json = _content_type(headers, kind)
-        body = _unpacked(await _body(headers, receive), headers.get(b"content-encoding", b"").decode("latin-1"))
+        body = _unpacked(await _body(incoming), headers.get(b"content-encoding", b"").decode("latin-1"))
         try:
             decoded = await asyncio.wrap_future(self._writer.put(Request(kind, body, as_json)))
         except BadRequestError as error:
@@ -125,24 +157,20 @@ def _content_type(headers: dict[bytes, bytes], kind: Kind) -> bool:
     raise HttpError(415, f"the content type is {given.decode('latin-1') or 'missing'}, not {wanted}")
 
 
-async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
-    length = headers.get(b"content-length", b"")
+async def _body(incoming: _Incoming) -> bytes:
+    length = incoming.headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > MAX_BODY:
         raise HttpError(413, f"a body has at most {MAX_BODY} bytes")
     parts, size = [], 0
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise HttpError(400, "the connection ended before the body")
-                part = message.get("body", b"")
+            while not incoming.over:
+                part = await incoming.part()
                 size += len(part)
                 if size > MAX_BODY:
                     raise HttpError(413, f"a body has at most {MAX_BODY} bytes")
                 parts.append(part)
-                if not message.get("more_body"):
-                    return b"".join(parts)
+        return b"".join(parts)
     except TimeoutError:
         raise HttpError(408, f"the body did not arrive within {_BODY_SECONDS:g} s") from None
 

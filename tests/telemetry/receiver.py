@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -54,6 +55,11 @@ class RunningReceiver:
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    def memory(self) -> int:
+        """Bytes of memory that the receiver has used at most."""
+        (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        return int(peak) * 1024
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

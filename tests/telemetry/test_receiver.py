@@ -121,6 +121,10 @@ def test_spans_without_ids_are_rejected_and_counted_and_the_others_kept(running:
         ("/v1/traces", b"not gzip", JSON, {"content_encoding": "gzip"}, 400),
         ("/v1/traces", gzip.compress(b"{}" * 1000, mtime=0)[:-20], JSON, {"content_encoding": "gzip"}, 400),
         ("/v1/traces", gzip.compress(bytes(50_000_000), mtime=0), JSON, {"content_encoding": "gzip"}, 413),
+        ("/v1/traces", bytes(50_000_000), "application/x-protobuf", {}, 413),
+        ("/v1/traces", bytes(50_000_000), "text/plain", {}, 415),
+        ("/api/v1/lineage", bytes(50_000_000), JSON, {}, 413),
+        ("/v1/traces", spans(bytes(range(16)), 9).SerializeToString()[:-3], "application/x-protobuf", {}, 400),
         ("/v1/nothing", b"", JSON, {}, 404),
         ("/api/v1/lineage", b'{"eventType": "START"}', JSON, {}, 400),
         ("/api/v1/lineage", b"null", JSON, {}, 400),
@@ -132,7 +136,29 @@ def test_bad_input_is_refused_and_survived(
     answered, told = running.post(path, body, content_type, **headers)
     assert answered == status
     assert told  # a google.rpc.Status
+    assert running.memory() < 300_000_000
     assert running.post("/v1/traces", spans(os.urandom(16)).SerializeToString())[0] == 200
+
+
+def test_a_body_without_a_length_is_refused_when_it_grows_too_large(running: RunningReceiver) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
+    headers = {"content-type": "application/x-protobuf", "authorization": f"Bearer {TOKEN}"}
+    connection.request("POST", "/v1/traces", (bytes(1_000_000) for _ in range(50)), headers, encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert running.memory() < 300_000_000
+
+
+def test_what_a_later_version_may_send_is_taken_as_far_as_it_is_known(running: RunningReceiver) -> None:
+    trace_id = os.urandom(16)
+    unknown_field = b"\xfa\x7f\x03abc"
+    assert running.post("/v1/traces", spans(trace_id).SerializeToString() + unknown_field)[0] == 200
+    span = {"traceId": trace_id.hex(), "spanId": "00000000000000ff", "name": "later", "status": {"code": 77}}
+    group = {"schemaUrl": "later", "scopeSpans": [{"spans": [{**span, "kind": 99, "inventions": [1]}], "more": {}}]}
+    assert running.post("/v1/traces", json.dumps({"resourceSpans": [group], "also": 1}).encode(), JSON)[0] == 200
+    trace = running.reader.trace(trace_id.hex())
+    assert trace is not None
+    assert {span.name for span in trace.spans} == {"work 1", "later"}
 
 
 def test_nothing_is_taken_without_the_token(running: RunningReceiver) -> None:
@@ -140,6 +166,7 @@ def test_nothing_is_taken_without_the_token(running: RunningReceiver) -> None:
     body = spans(trace_id).SerializeToString()
     assert running.post("/v1/traces", body, token=None)[0] == 401
     assert running.post("/v1/traces", body, token="guess")[0] == 401
+    assert running.post("/v1/traces", bytes(20_000_000), token="guess")[0] == 401
     assert running.reader.trace(trace_id.hex()) is None
 
 

@@ -164,7 +164,8 @@ def history_text(history: Sequence[SnapshotLink], *, color: bool, width: int | N
         [[row[i] for i in kept] for row in rows],
         width=width,
         color=color,
-        spare=("added", "files", "trace", "operation"),
+        # A run's trace begins like the run.
+        spare=("added", "files", *(("trace",) if all(link.run_id for link in history) else ()), "operation"),
         whole=_WHOLE,
     )
 
