@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-docker check bench docs screenshots clean setup setup-dev
+.PHONY: help up down test test-docker test-extras check bench docs screenshots clean setup setup-dev
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,6 +22,9 @@ test: setup-dev ## Run the tests
 
 test-docker: setup-dev ## Install and start an engine where none answers, build the images, test with containers
 	@$(PYTHON3) scripts/test_docker.py
+
+test-extras: setup-dev ## Install Airflow, Prefect, Spark and Snowflake beside .venv, run their tests there
+	@$(PYTHON3) scripts/extras.py
 
 check: setup-dev ## Lint, format, types, import rules, dependencies
 	$(BIN)/ruff check .
@@ -40,7 +43,7 @@ screenshots: setup-dev ## Take the pictures of the dashboard in docs/images, fro
 	@$(BIN)/python -m docs.screenshots
 
 clean: ## Remove the environment and the caches; projects' data stay
-	rm -rf .venv .venv.lock floe .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .venv.lock .extras floe .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 setup:
 	@$(PYTHON3) scripts/bootstrap.py

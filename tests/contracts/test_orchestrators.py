@@ -1,17 +1,16 @@
-"""Each orchestrator. Airflow and Prefect are extras: `pip install 'floe_dev[airflow]'` to have theirs run here."""
+"""Dagster; Airflow and Prefect are extras, and hold to the contract in tests/extras (`make test-extras`)."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from floe_dev.config.plugins import load
+from floe_dev.errors import Code, FloeError
 from floe_dev.orchestrators.base import Orchestrator
 from floe_dev.testing.contracts import OrchestratorContract
 
@@ -23,48 +22,15 @@ class TestDagster(OrchestratorContract):
         return found
 
 
-#: Airflow reads only files that have the words "airflow" and "dag" in them.
-DAG_FILE = """\
-# The project's DAGs.
-from pathlib import Path
-from floe_dev.orchestrators.airflow import AIRFLOW
-
-globals().update(AIRFLOW.build(Path({file!r})))
-"""
-
-
-class TestAirflow(OrchestratorContract):
-    @pytest.fixture(scope="class")
-    def home(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """Airflow's folder with its database; Airflow reads where it is once for a process."""
-        home = tmp_path_factory.mktemp("airflow")
-        (home / "dags").mkdir()
-        os.environ |= {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "false"}
-        if find_spec("airflow") is not None:
-            migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-            subprocess.run(migrate, check=True, capture_output=True)
-        return home
-
-    @pytest.fixture
-    def orchestrator(self, home: Path, root: Path) -> Orchestrator:
-        # What a user writes, too: the file in the DAGs folder.
-        (home / "dags" / "contract.py").write_text(DAG_FILE.format(file=str(root / "artifacts.json")))
-        found: Orchestrator = load("orchestrators", "airflow")
-        return found
-
-    def test_each_schedule_is_a_dag_over_its_jobs_assets(self, built: dict[str, Any]) -> None:
-        assert list(built) == ["contract_pipeline", "contract_pipeline.nightly"]
-        assert sorted(built["contract_pipeline.nightly"].task_dict) == ["s.b", "s.d"]
-        assert built["contract_pipeline.nightly"].schedule == "0 3 * * *"
-
-
-class TestPrefect(OrchestratorContract):
-    @pytest.fixture
-    def orchestrator(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Orchestrator:
-        monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
-        monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        found: Orchestrator = load("orchestrators", "prefect")
-        return found
+@pytest.mark.parametrize("name", ["airflow", "prefect"])
+def test_one_that_is_not_installed_says_what_installs_it(name: str, tmp_path: Path) -> None:
+    orchestrator: Orchestrator = load("orchestrators", name)
+    if find_spec(orchestrator.modules[0].partition(".")[0]) is not None:
+        pytest.skip(f"{name} is installed here; tests/extras has its tests")
+    with pytest.raises(FloeError) as told:
+        orchestrator.build(tmp_path / "artifacts.json")
+    assert told.value.code is Code.NO_SUCH_PLUGIN
+    assert told.value.fix == f"pip install 'floe_dev[{name}]'"
 
 
 def test_one_asset_is_made_in_a_process_of_its_own(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.cli.conftest import RunningStack
 
+#: Where scripts/extras.py has it.
+_EXTRA = Path(__file__).resolve().parents[2] / ".extras" / "spark"
 _SCRIPT = """
 import sys
 from pyspark.sql import SparkSession
@@ -37,15 +39,18 @@ spark.stop()
 
 def spark_works(stack: RunningStack, folder: Path) -> None:
     """Spark reads a table of the project, and writes one that DuckDB reads; skips without PySpark or Java."""
+    environment = dict(os.environ)
     if importlib.util.find_spec("pyspark") is None:
-        pytest.skip("PySpark is not installed: pip install 'pyspark>=4.0,<4.1'")
+        if not (_EXTRA / "pyspark").is_dir():
+            pytest.skip("PySpark is not installed: make test-extras")
+        environment["PYTHONPATH"] = str(_EXTRA)
     if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
         pytest.skip("Spark needs Java: install a JRE of version 17 or later")
     settings, script = folder / "spark-defaults.conf", folder / "made.py"
     settings.write_text(stack.floe("env", "--for", "spark").stdout)
     script.write_text(_SCRIPT)
     command = [sys.executable, str(script), str(settings)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False, env=environment)
     if "Server access error" in done.stdout + done.stderr:
         pytest.skip("Iceberg's jars cannot be had from Maven Central here")
     assert done.returncode == 0, done.stderr[-3000:]

@@ -173,26 +173,6 @@ class TestWhatRunsTell:
         assert run.trace.summary.errors
 
 
-class TestSpark:
-    """Where PySpark is not installed the fixture skips, and names the command that mends it."""
-
-    @pytest.mark.timeout(400)
-    def test_it_reads_what_others_wrote_and_others_read_what_it_wrote(self, lakehouse: Lakehouse, spark: Any) -> None:
-        lakehouse.write("orders", [{"id": 1}, {"id": 2}])
-        assert spark.sql("SELECT sum(id) FROM orders").first()[0] == 3
-        spark.sql("CREATE TABLE made (n BIGINT, day DATE) PARTITIONED BY (day)")
-        spark.sql("INSERT INTO made SELECT id, DATE '2026-01-01' + CAST(id % 3 AS INT) FROM range(100)")
-        spark.sql("DELETE FROM made WHERE n >= 90")
-        assert lakehouse.duckdb().sql("select count(*), count(distinct day) from made").fetchone() == (90, 3)
-        lakehouse.table("orders").append(pa.table({"id": [4]}))
-        assert spark.sql("SELECT sum(id) FROM orders").first()[0] == 7
-
-    def test_the_next_test_has_a_session_on_its_own(self, lakehouse: Lakehouse, spark: Any) -> None:
-        assert spark.sql("SHOW TABLES").collect() == []
-        spark.sql("CREATE TABLE made AS SELECT 1 AS n")
-        assert_table(lakehouse.table("made")).has_rows(1)
-
-
 def test_async_variants(async_lakehouse: Async, async_dbt: Async, async_duckdb_conn: Async) -> None:
     async def work() -> Any:
         built, written = await asyncio.gather(

@@ -1,0 +1,1 @@
+"""What needs an extra: `make test-extras` runs each module where the extra's packages are."""
