@@ -70,8 +70,11 @@ class GrpcServer:
         )
         port = _bind(server, self._file)
         server.start()
-        self._file.write_text(str(port))
         self._server = server
+        try:
+            self._file.write_text(str(port))
+        except OSError as error:
+            log.warning("OTLP over gRPC is taken at port %d, which `floe env` does not know: %s", port, error)
 
     def _handler(self, grpc: Any, kind: Kind) -> Any:
         def export(body: bytes, context: Any) -> bytes:

@@ -129,14 +129,14 @@ class TelemetryReader:
     def _waiting(self) -> Gap | None:
         """What floe's own processes wrote and nobody has collected for a while."""
         try:
-            files = [file for file in (self._file.parent / "spool").iterdir() if file.suffix == SUFFIX]
-            oldest = min((file.stat().st_mtime for file in files), default=time.time())
+            spool = self._file.parent / "spool"
+            written = [file.stat().st_mtime for file in spool.iterdir() if file.suffix == SUFFIX]
         except OSError:
             return None
-        if time.time() - oldest < _COLLECTED_SECONDS:
+        if time.time() - min(written, default=time.time()) < _COLLECTED_SECONDS:
             return None
         why = "the receiver does not run, or cannot store (floe logs telemetry); nothing of them is lost"
-        return Gap(kind="files not collected yet", count=len(files), reason=why, last_at=oldest)
+        return Gap(kind="files not collected yet", count=len(written), reason=why, last_at=max(written))
 
     def runs(self, asset: str | None = None, limit: int = 50) -> list[RunLink]:
         """The runs whose traces are here (that touched `asset`), newest first."""

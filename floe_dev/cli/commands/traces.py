@@ -16,6 +16,7 @@ from floe_dev.cli.sessions import joined, session_of
 
 if TYPE_CHECKING:
     from floe_dev.model.traces import Gap
+    from floe_dev.session import Session
     from floe_dev.telemetry.query import TelemetryReader
 
 _STATES = ("ok", "error", "canceled", "open")
@@ -109,8 +110,10 @@ def command(
 
 
 def _say_gaps(output: Output, gaps: Sequence[Gap]) -> None:
+    from floe_dev.cli.render.traces import when_text
+
     for gap in gaps:
-        output.say(f"{gap.kind}: {gap.count} ({gap.reason})")
+        output.say(f"{gap.kind}: {gap.count}, last {when_text(gap.last_at, width=output.width)} ({gap.reason})")
 
 
 def _show(output: Output, root: Path, trace_id: str, *, as_json: bool) -> None:
@@ -122,7 +125,9 @@ def _show(output: Output, root: Path, trace_id: str, *, as_json: bool) -> None:
     session = session_of(output, root)
     trace = session.telemetry().trace(trace_id)
     if trace is None:
-        raise FloeError(Code.NO_SUCH_TRACE, f"no trace begins with {trace_id!r}", fix="floe traces")
+        raise FloeError(
+            Code.NO_SUCH_TRACE, f"no trace begins with {trace_id!r}", why=_why_not(session, trace_id), fix="floe traces"
+        )
     if as_json:
         from floe_dev.telemetry.export import otlp_documents
 
@@ -137,6 +142,16 @@ def _show(output: Output, root: Path, trace_id: str, *, as_json: bool) -> None:
     links = joined(output, session).of_trace(summary)
     if links.runs or links.snapshots:
         output.data("\n" + links_text(links.model_copy(update={"traces": ()}), color=output.color, width=output.width))
+
+
+def _why_not(session: Session, trace_id: str) -> str | None:
+    """Why a run that Dagster has is not among the traces."""
+    wanted = trace_id.lower().replace("-", "")
+    runs = [run.run_id for run in session.join(tables=()).dagster_runs]
+    found = next((run for run in runs if run.replace("-", "").startswith(wanted)), None)
+    if found is None:
+        return None
+    return f"Dagster has the run {found}, but its spans did not arrive: `floe traces` ends with what is missing"
 
 
 def _export(output: Output, reader: TelemetryReader, trace_ids: tuple[str, ...], file: Path | None) -> None:
