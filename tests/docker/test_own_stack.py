@@ -155,16 +155,6 @@ def test_a_bucket_with_data_and_lost_secrets_are_taken_over(mine: RunningStack) 
         assert user["client_secret"] not in layout.secrets_file.read_text()
 
 
-def test_a_mounted_path_that_is_not_there_is_told_and_nothing_is_made_of_it(mine: RunningStack) -> None:
-    assert mine.floe("down", timeout=120).returncode == 0
-    mounted = (mine.root / "stacks" / "mine.yaml").read_text().replace('volumes: ["kept:', 'volumes: ["./nothing:')
-    (mine.root / "stacks" / "absent.yaml").write_text(mounted)
-    up = mine.floe("up", "--stack", "absent", "--no-run", timeout=120)
-    assert up.returncode != 0
-    assert "mkdir -p" in up.stderr
-    assert not (mine.root / "stacks" / "nothing").exists()
-
-
 def test_down_keeps_its_volume_and_volumes_removes_it(mine: RunningStack) -> None:
     mine.floe("down", timeout=120)
     label = {"label": f"{docker.PROJECT_LABEL}={project_key(mine.root)}"}
@@ -173,3 +163,12 @@ def test_down_keeps_its_volume_and_volumes_removes_it(mine: RunningStack) -> Non
     assert docker.connect().networks.list(filters=label) == []
     mine.floe("down", "--volumes", timeout=120)
     assert docker.connect().volumes.list(filters=label) == []
+
+
+def test_a_mounted_path_that_is_not_there_is_told_and_nothing_is_made_of_it(mine: RunningStack) -> None:
+    mounted = (mine.root / "stacks" / "mine.yaml").read_text().replace('volumes: ["kept:', 'volumes: ["./nothing:')
+    (mine.root / "stacks" / "absent.yaml").write_text(mounted)
+    up = mine.floe("up", "--stack", "absent", "--no-run", timeout=120)
+    assert up.returncode != 0
+    assert "mkdir -p" in up.stderr
+    assert not (mine.root / "stacks" / "nothing").exists()
