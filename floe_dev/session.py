@@ -203,10 +203,13 @@ class Session:
 
     def _moving(self, stack: str | None) -> str | None:
         """Where the tables are that were made with another stack than `stack`; None where there are none."""
+        from floe_dev.config.stacks import tables_of
         from floe_dev.supervisor.state import load_state
 
         state = load_state(self.layout)
         if stack is None or state is None or state.stack in (stack, EXTERNAL) or not state.first_run_done:
+            return None
+        if tables_of(stack, self.root) == tables_of(state.stack, self.root):
             return None
         return (
             f"the tables so far are in the stack `{state.stack}` and stay there; "

@@ -100,6 +100,14 @@ def load_stack(name: str, project_root: Path | None = None, images: Mapping[str,
     return _load(name, project_root, _project_images(project_root) if images is None else images, ())
 
 
+def tables_of(name: str, project_root: Path | None = None) -> str:
+    """The stack whose tables the stack called `name` has; its own where its file cannot be read any more."""
+    try:
+        return load_stack(name, project_root).tables
+    except FloeError:
+        return name
+
+
 def _project_images(root: Path | None) -> dict[str, str]:
     """`images` of floe.yaml; what is wrong with that file is told where the project is loaded."""
     if root is None or not (root / FLOE_FILE).is_file():
@@ -114,7 +122,8 @@ def _load(name: str, project_root: Path | None, images: Mapping[str, str], exten
     source = read_yaml(file)
     parsed = validate(StackFile, source)
     extension = parsed.x_floe
-    base = Stack(name=name)
+    own_name = parsed.name or file.stem
+    base = Stack(name=own_name, tables=own_name)
     if extension.extends is not None:
         if extension.extends in (*extending, name):
             raise FloeError(
@@ -138,7 +147,8 @@ def _load(name: str, project_root: Path | None, images: Mapping[str, str], exten
                     where=source.where(("services", key, "depends_on")),
                 )
     return Stack(
-        name=parsed.name or file.stem,
+        name=own_name,
+        tables=base.tables,
         description=extension.description or base.description,
         catalog_service=extension.catalog or base.catalog_service,
         object_store_service=extension.object_store or base.object_store_service,

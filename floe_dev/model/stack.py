@@ -122,6 +122,8 @@ class Stack(Model):
     """A stack as declared by a file in stacks/: its services, and which of them answers the catalog API."""
 
     name: str
+    #: The stack whose tables it has: the one that it extends, else its own. Its containers' volumes are named by it.
+    tables: str
     description: str = ""
     services: tuple[Service, ...] = ()
     #: The service that answers Polaris's catalog and management API; None where platform.yaml names a remote one.

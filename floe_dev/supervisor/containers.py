@@ -29,12 +29,12 @@ def _nobody(_service: str, _text: str) -> None:
 class Containers:
     """Starts the containers of one project; every blocking call to the engine is made in a thread."""
 
-    def __init__(self, layout: Layout, instance: str, stack: str, tell: Callable[[str, str], None] = _nobody) -> None:
+    def __init__(self, layout: Layout, instance: str, tables: str, tell: Callable[[str, str], None] = _nobody) -> None:
         """Nothing is asked of the engine yet; a stack without containers never does.
 
-        `tell` hears, by service, how far the pull of its image is.
+        `tables` is the stack whose volumes are taken; `tell` hears, by service, how far the pull of its image is.
         """
-        self._stack = stack
+        self._tables = tables
         self._tell_progress = tell
         self._pulls: dict[str, PullState] = {}
         self.project = project_key(layout.root)
@@ -100,7 +100,7 @@ class Containers:
             environment=environment,
             ports={port: ports[service.port_key(port)] for port in inside},
             # The tables of one stack are not those of another.
-            volumes={f"floe-{self.project}-{self._stack}-{name}": path for name, path in service.volumes.items()},
+            volumes={f"floe-{self.project}-{self._tables}-{name}": path for name, path in service.volumes.items()},
             network=self._network,
             binds=service.binds,
             tmpfs=service.tmpfs,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from floe_dev.config.stacks import tables_of
 from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.markers import kill_marked
 from floe_dev.drivers.ports import is_free
@@ -52,7 +53,8 @@ class Supervisor:
         self.containers = Containers(
             self.layout,
             self.state.instance,
-            self.state.stack,
+            # A stack that extends another one has that one's tables, and so its volumes.
+            tables_of(self.state.stack, self.layout.root),
             lambda service, text: self.hub.service(service, state=ServiceState.STARTING, reason=text),
         )
 

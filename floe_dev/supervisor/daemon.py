@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from floe_dev.config.machine import machine_error
+from floe_dev.config.stacks import tables_of
 from floe_dev.drivers import forkserver
 from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.forkrequest import SOCKET_VARIABLE
@@ -140,7 +141,7 @@ class Daemon:
             return error
         self._state = (
             (known or StackState(stack=stack))
-            .moved_to(stack)
+            .moved_to(stack, same_tables=known is not None and self._tables(known.stack) == self._tables(stack))
             .model_copy(update={"instance": self._boot.instance, "supervisor_pid": os.getpid()})
         )
         supervisor = Supervisor(
@@ -168,6 +169,9 @@ class Daemon:
             supervisor.fork_client = ForkClient(*self._boot.fork_server)
             self._forking = asyncio.create_task(self._keep_forking(supervisor))
         return await self._start_and_watch(supervisor)
+
+    def _tables(self, stack: str) -> str:
+        return tables_of(stack, self._layout.root)
 
     def _fork_environment(self) -> dict[str, str]:
         return {SOCKET_VARIABLE: str(self._boot.fork_socket)} if self._boot.fork_server is not None else {}

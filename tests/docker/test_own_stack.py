@@ -159,7 +159,11 @@ def test_down_keeps_its_volume_and_volumes_removes_it(mine: RunningStack) -> Non
     mine.floe("down", timeout=120)
     label = {"label": f"{docker.PROJECT_LABEL}={project_key(mine.root)}"}
     kept = sorted(v.name.rpartition("-")[2] for v in docker.connect().volumes.list(filters=label))
+    # What the stack it extends had is there beside the service of one's own.
     assert kept == ["kept", "metadata", "objects"]
+    assert {v.name.rpartition("-")[0] for v in docker.connect().volumes.list(filters=label)} == {
+        f"floe-{project_key(mine.root)}-{STACK}"
+    }
     assert docker.connect().networks.list(filters=label) == []
     mine.floe("down", "--volumes", timeout=120)
     assert docker.connect().volumes.list(filters=label) == []
