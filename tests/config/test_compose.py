@@ -69,7 +69,7 @@ def test_compose_itself_takes_the_file_and_reads_what_floe_reads(name: str) -> N
         assert ports == {inside: (outside, "127.0.0.1") for inside, outside in ours.items()}
         assert set(theirs.get("depends_on", ())) == set(service.depends_on)
         assert {v["source"]: v["target"] for v in theirs.get("volumes", ())} == service.volumes
-        assert set(theirs["environment"]) == set(service.environment)
+        assert set(theirs.get("environment") or ()) == set(service.environment)
     missing = subprocess.run(
         command, capture_output=True, text=True, env={"PATH": os.environ["PATH"], "HOME": "/"}, check=False
     )
