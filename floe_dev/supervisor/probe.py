@@ -12,6 +12,9 @@ from floe_dev.model.stack import Probe
 #: A single probe's limit in seconds; the shared deadline is the supervisor's.
 PROBE_TIMEOUT = 5.0
 _READ_LIMIT = 65_536
+#: Seconds that a connection has to stay open to count as taken. An engine accepts for a container at once, and hangs up
+#: where nothing listens in it.
+_HELD_SECONDS = 0.03
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,11 @@ async def _ask(probe: Probe, port: int, instance: str) -> ProbeAnswer:
     reader, writer = await asyncio.open_connection(LOOPBACK, port)
     try:
         if probe.path is None:
-            return ProbeAnswer(True, "accepts connections")
+            try:
+                closed = await asyncio.wait_for(reader.read(1), _HELD_SECONDS) == b""
+            except TimeoutError:
+                closed = False  # who waits for us to speak first
+            return ProbeAnswer(not closed, f"127.0.0.1:{port} hangs up" if closed else "accepts connections")
         request = f"GET {probe.path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nConnection: close\r\n\r\n"
         writer.write(request.encode())
         await writer.drain()
