@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,19 @@ def compile_project(project: Project, packaged_project_dir: str | None = None) -
     Raises FloeError: 1404 for a credential in floe.yaml or platform.yaml, 4001 where dbt does not parse, and whatever
     the project's definitions raise.
     """
+    import dagster as dg
+
     from floe_dev.orchestrators.dagster import build_definitions
 
     project = project.model_copy(update={"platform": _written_platform(project)})
     _refuse_credentials(project)
     dbt = _dbt(project, packaged_project_dir)
-    definitions = build_definitions(project)
-    nodes = asset_nodes(definitions, _dbt_nodes(dbt.manifest) if dbt else {})
+    with warnings.catch_warnings():
+        # Dagster's word on parts that floe chose, between the lines of a command.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        definitions = build_definitions(project)
+        nodes = asset_nodes(definitions, _dbt_nodes(dbt.manifest) if dbt else {})
+        jobs = job_assets(definitions, project)
     content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "spec": project.spec.model_dump(mode="json", by_alias=True),
@@ -48,7 +55,7 @@ def compile_project(project: Project, packaged_project_dir: str | None = None) -
         "lineage_namespace": project.catalog().uri,
         "dbt": dbt.model_dump(mode="json") if dbt else None,
         "assets": [node.model_dump(mode="json") for node in nodes],
-        "jobs": job_assets(definitions, project),
+        "jobs": jobs,
         "versions": {part: version(part) for part in _PARTS},
         "inputs": _inputs(project.root),
     }

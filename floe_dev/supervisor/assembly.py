@@ -281,7 +281,7 @@ class Assembly:
         write_profile(self.project)
 
     async def _assets(self) -> str | None:
-        return await asyncio.to_thread(dagster.wait_for_assets, self.ports)
+        return await asyncio.to_thread(dagster.wait_for_assets, self.layout.root, self.ports)
 
     def _urls(self, ports: dict[str, int]) -> dict[str, str]:
         return {"dagster": f"http://{LOOPBACK}:{ports[dagster.WEBSERVER]}", "catalog": self.catalog_uri()}

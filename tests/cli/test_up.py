@@ -75,6 +75,28 @@ def project(tmp_path: Path) -> Iterator[Project]:
     assert made.processes() == []
 
 
+def test_what_the_definitions_refuse_is_the_error_of_up_with_its_place(project: Project) -> None:
+    (project.root / "definitions.py").unlink()
+    floe_yaml = project.root / "floe.yaml"
+    night = 'orchestration:\n  jobs: {all: {select: "*"}}\n  schedules: {night: {job: all, cron: "61 6 * * *"}}\n'
+    floe_yaml.write_text(floe_yaml.read_text() + night)
+    refused = project.floe("up", "--json")
+    assert refused.returncode == ExitCode.CONFIG, refused.stderr
+    error = json.loads(refused.stdout)["error"]
+    assert (error["code"], error["where"]["line"]) == ("FLOE1202", len(floe_yaml.read_text().splitlines()))
+    assert "61 6" in error["what"]
+
+    # An exception that is not floe's own: Dagster's words, and the line in the project.
+    floe_yaml.write_text(floe_yaml.read_text().replace("61 6", "6 6"))
+    (project.root / "definitions.py").write_text("import dagster as dg\n\ndefs = dg.Definitions([nothing])\n")
+    refused = project.floe("up", "--json")
+    assert refused.returncode == ExitCode.SERVICE_FAILED, refused.stderr
+    error = json.loads(refused.stdout)["error"]
+    assert (error["code"], error["where"]["line"]) == ("FLOE5001", 3)
+    assert Path(error["where"]["file"]).name == "definitions.py"
+    assert "'nothing'" in error["why"]
+
+
 def test_the_life_of_a_project(project: Project) -> None:
     (project.root / "FAIL").write_text("")
     first = project.floe("up", "--json")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 from pathlib import Path
+
+import pytest
 
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.orchestrators.dagster.watch import Watch, read_report, report_file, report_text, write_report
@@ -56,3 +59,22 @@ def test_the_report_tells_the_error_until_all_is_well(tmp_path: Path) -> None:
     assert not report_file(tmp_path).exists()
     assert read_report(tmp_path) is None
     write_report(tmp_path, None)
+
+
+def test_the_report_names_the_projects_own_line(tmp_path: Path) -> None:
+    module = tmp_path / "assets.py"
+    module.write_text("import json\n\njson.loads('{')\n")
+    with pytest.raises(ValueError, match="Expecting") as broken:
+        runpy.run_path(str(module))
+    write_report(tmp_path, broken.value)
+    told = read_report(tmp_path)
+    assert told is not None
+    assert told["where"] == {"file": str(module), "line": 3}
+    assert f"at: {module}:3" in report_text(told)
+    module.write_text("x = 1\nthis is no Python\n")
+    with pytest.raises(SyntaxError) as broken_syntax:
+        runpy.run_path(str(module))
+    write_report(tmp_path, broken_syntax.value)
+    told = read_report(tmp_path)
+    assert told is not None
+    assert told["where"] == {"file": str(module), "line": 2}

@@ -41,6 +41,9 @@ class ReloadingApiServer(dagster_server.DagsterApiServer):
         if self._floe_watch is not None:
             if self._loaded_repositories is not None:
                 write_report(self._floe_watch.root, None)
+            else:
+                # Dagster keeps the error as text only; who waits for the start is told its code and its place.
+                self.reload()
             threading.Thread(target=self._follow, name="floe-watch", daemon=True).start()
 
     def ReloadCode(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - gRPC's name

@@ -15,11 +15,12 @@ from typing import Any
 import yaml
 
 from floe_dev.config.private import write_private
-from floe_dev.errors import Code, FloeError
+from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import FLOE_FILE, Layout
 from floe_dev.model.project import Project
 from floe_dev.model.stack import Probe, Service
 from floe_dev.orchestrators.dagster.preload import PRELOAD as PRELOAD
+from floe_dev.orchestrators.dagster.watch import read_report
 from floe_dev.storage.postgresql import DatabaseAccess
 
 CODE = "dagster-code"
@@ -118,8 +119,11 @@ def prepare_home(layout: Layout, ports: dict[str, int], database: DatabaseAccess
     write_private(layout.dagster_home / "workspace.yaml", yaml.safe_dump(workspace))
 
 
-def wait_for_assets(ports: dict[str, int], timeout_seconds: float = 120.0) -> str:
-    """Return once the web server has loaded the project's definitions; raises FloeError 5001 with Dagster's error."""
+def wait_for_assets(root: Path, ports: dict[str, int], timeout_seconds: float = 120.0) -> str:
+    """Return once the web server has loaded the project's definitions.
+
+    Raises FloeError: the one that the definitions raised, else 5001 with Dagster's error.
+    """
     give_up = time.monotonic() + timeout_seconds
     asked_to_reload = False
     while True:
@@ -130,7 +134,7 @@ def wait_for_assets(ports: dict[str, int], timeout_seconds: float = 120.0) -> st
         if outcome.get("__typename") == "RepositoryLocation":
             return f"{len(answer['data']['assetNodes'])} assets"
         if outcome.get("__typename") == "PythonError" and asked_to_reload:
-            raise _load_error(outcome)
+            raise _load_error(root, outcome)
         if outcome and not asked_to_reload:
             # The web server may have asked before the code server listened.
             asked_to_reload = True
@@ -148,8 +152,11 @@ def wait_for_assets(ports: dict[str, int], timeout_seconds: float = 120.0) -> st
             time.sleep(0.05)
 
 
-def _load_error(error: dict[str, Any]) -> FloeError:
+def _load_error(root: Path, error: dict[str, Any]) -> FloeError:
     """The innermost cause with the end of its stack: there the user's own line is, the rest is Dagster's machinery."""
+    reported = read_report(root) or {}
+    if "code" in reported:
+        return FloeError.from_json(reported)
     while error.get("cause"):
         error = error["cause"]
     message = error["message"].strip().splitlines() or ["no message"]
@@ -157,6 +164,7 @@ def _load_error(error: dict[str, Any]) -> FloeError:
         Code.DEFINITIONS_FAILED,
         "Dagster cannot load the project's definitions",
         why=message[0],
+        where=Where(**reported["where"]) if reported.get("where") else None,
         detail=tuple("".join(error["stack"]).rstrip().splitlines()[-8:]) + tuple(message[1:12]),
         fix="mend the place named above, then `floe up`",
     )

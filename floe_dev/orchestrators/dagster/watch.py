@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,25 @@ def write_report(root: Path, error: BaseException | None) -> None:
     while (inner := cause.__cause__ or cause.__context__) is not None and not isinstance(cause, FloeError):
         cause = inner
     told: dict[str, Any] = (
-        cause.to_json() if isinstance(cause, FloeError) else {"what": f"{type(cause).__name__}: {cause}"}
+        cause.to_json()
+        if isinstance(cause, FloeError)
+        else {"what": f"{type(cause).__name__}: {cause}", "where": _place(cause, root)}
     )
     write_private(file, json.dumps({**told, "time": time.time()}))
+
+
+def _place(error: BaseException, root: Path) -> dict[str, Any] | None:
+    """The innermost line of the project's own code that the error came through."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return {"file": error.filename, "line": error.lineno}
+    frames = traceback.extract_tb(error.__traceback__)
+    files = [Path(frame.filename) for frame in frames]
+    own = [
+        frame
+        for frame, file in zip(frames, files, strict=True)
+        if file.is_relative_to(root) and "site-packages" not in file.parts
+    ]
+    return {"file": own[-1].filename, "line": own[-1].lineno} if own else None
 
 
 def read_report(root: Path) -> dict[str, Any] | None:
