@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.connection import CatalogConnection
+from floe_dev.model.summary import count, rows, rows_removed
 from floe_dev.tracing.context import current
 
 #: Joins the parts of a nested namespace in a URL (Iceberg REST specification).
@@ -43,8 +44,17 @@ class Snapshot:
 
     def count(self, key: str) -> int | None:
         """A number of the summary such as `total-records`; None where the writer left it out."""
-        value = self.summary.get(key)
-        return int(value) if value is not None and value.isdigit() else None
+        return count(self.summary, key)
+
+    @property
+    def rows(self) -> int | None:
+        """Rows that readers see, by the summary; None where it does not say."""
+        return rows(self.summary)
+
+    @property
+    def rows_removed(self) -> int | None:
+        """Rows that readers no longer see, by the summary; None where it does not say."""
+        return rows_removed(self.summary)
 
 
 @dataclass(frozen=True)
@@ -95,14 +105,7 @@ class TableInfo:
         """Rows of the current snapshot by its summary (0 without one); None where it does not say, or for a view."""
         if self.kind == "view":
             return None
-        current = self.current
-        if current is None:
-            return 0
-        total = current.count("total-records")
-        # total-records still counts rows that delete files hide; how many an equality delete hides only a scan knows.
-        if total is None or current.count("total-equality-deletes"):
-            return None
-        return total - (current.count("total-position-deletes") or 0)
+        return self.current.rows if self.current is not None else 0
 
     @property
     def bytes(self) -> int | None:

@@ -135,8 +135,8 @@ def diff(table: Table, info: TableInfo, before: Snapshot, after: Snapshot) -> Ta
         identifier=info.identifier,
         before=before,
         after=after,
-        rows_before=live_rows(before),
-        rows_after=live_rows(after),
+        rows_before=before.rows,
+        rows_after=after.rows,
         files_added=tuple(new[path] for path in sorted(new.keys() - old.keys())),
         files_removed=tuple(old[path] for path in sorted(old.keys() - new.keys())),
         files_kept=len(old.keys() & new.keys()),
@@ -149,14 +149,6 @@ def diff(table: Table, info: TableInfo, before: Snapshot, after: Snapshot) -> Ta
             if key in common and old_columns[key] != new_columns[key]
         ),
     )
-
-
-def live_rows(snapshot: Snapshot) -> int | None:
-    """Rows without those that delete files hide; None where only a scan knows (equality deletes)."""
-    total = snapshot.count("total-records")
-    if total is None or snapshot.count("total-equality-deletes"):
-        return None
-    return total - (snapshot.count("total-position-deletes") or 0)
 
 
 def open_table(connection: CatalogConnection, info: TableInfo) -> Table:

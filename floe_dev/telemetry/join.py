@@ -175,7 +175,7 @@ class Join:
             committed_ms=snapshot.timestamp_ms,
             operation=snapshot.operation,
             rows_added=snapshot.count("added-records"),
-            rows_removed=snapshot.count("deleted-records"),
+            rows_removed=snapshot.rows_removed,
             files_added=snapshot.count("added-data-files"),
             files_removed=snapshot.count("deleted-data-files"),
             bytes_added=snapshot.count("added-files-size"),

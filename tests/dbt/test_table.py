@@ -6,9 +6,11 @@ import subprocess
 import threading
 from pathlib import Path
 
+from pyiceberg.manifest import ManifestContent
 from pyiceberg.types import IntegerType, LongType, StringType
 
 from floe_dev.compute.duckdb import connect
+from floe_dev.model.summary import rows, rows_removed
 from tests.dbt.conftest import SCHEMA, Shop
 
 
@@ -224,6 +226,18 @@ def test_a_table_written_by_another_engine_is_replaced_too(shop: Shop) -> None:
     shop.model("orders", "select 42::bigint as id", materialized="table")
     shop.build()
     assert shop.rows("orders") == [{"id": 42}]
+    snapshot = shop.table("orders").current_snapshot()
+    assert snapshot is not None
+    assert snapshot.summary is not None
+    summary = snapshot.summary.additional_properties
+    # Its delete file hides nothing any more, and does not count.
+    assert (summary["total-records"], summary["total-position-deletes"], summary["total-delete-files"]) == (
+        "1",
+        "0",
+        "0",
+    )
+    assert (rows(summary), rows_removed(summary)) == (1, 4)
+    assert all(manifest.content is ManifestContent.DATA for manifest in snapshot.manifests(shop.table("orders").io))
 
 
 def test_a_failing_model_changes_nothing(shop: Shop) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from floe_dev.catalogs.rest.errors import ApiError
 from floe_dev.catalogs.rest.http import Call, Handler, Reply
+from floe_dev.model.summary import count, rows_removed
 from floe_dev.tracing.context import SpanContext, new_span_id, new_trace_id, parse
 from floe_dev.tracing.record import record
 from floe_dev.tracing.spool import spool
@@ -17,7 +18,6 @@ from floe_dev.tracing.spool import spool
 PROBE_PREFIX = "floe_readiness_"
 _NUMBERS = (
     ("added-records", "floe.rows"),
-    ("deleted-records", "floe.rows_removed"),
     ("added-files-size", "floe.bytes"),
     ("added-data-files", "floe.files"),
     ("deleted-data-files", "floe.files_removed"),
@@ -139,8 +139,8 @@ def _change(change: Mapping[str, Any], table: str) -> dict[str, Any]:
             found["floe.snapshot"] = str(snapshot["snapshot-id"])
             found["floe.operation"] = summary.get("operation")
             for key, name in _NUMBERS:
-                if str(summary.get(key, "")).isdigit():
-                    found[name] = int(summary[key])
+                found[name] = count(summary, key)
+            found["floe.rows_removed"] = rows_removed(summary)
     return found
 
 

@@ -22,7 +22,7 @@ def command(output: Output, table: str, keys: tuple[str, ...], as_json: bool, ro
     The row is looked up in every snapshot that is kept, from the newest back.
     """
     from floe_dev.cli.render.tables import table as text_table
-    from floe_dev.cli.render.traces import SHORT, when_text
+    from floe_dev.cli.render.traces import SHORT, made_by, when_text
     from floe_dev.cli.sessions import joined
     from floe_dev.session import Session
     from floe_dev.telemetry.blame import blame
@@ -53,10 +53,13 @@ def command(output: Output, table: str, keys: tuple[str, ...], as_json: bool, ro
                 else "",
                 (link.run_id or "")[:8] if link else "",
                 (link.trace_id or "")[:SHORT] if link else "",
-                (link.dbt_node or link.asset or "") if link else "",
+                made_by(link) or (link.asset or "" if link.run_id else "") if link else "",
                 (link.git_commit or "")[:8] + ("+" if link.git_dirty else "") if link else "",
             )
         )
     columns = ("column", "value", "snapshot", "changed", "run", "trace", "made by", "git")
-    spare, whole = ("trace", "changed"), ("run", "snapshot")
+    told = [blamed.snapshot for blamed in found if blamed.snapshot is not None]
+    # A run's trace begins like the run.
+    spare = (*(("trace",) if all(link.run_id for link in told) else ()), "changed")
+    whole = ("run", "trace", "snapshot")
     output.data(text_table(columns, rows, width=output.width, color=output.color, spare=spare, whole=whole))

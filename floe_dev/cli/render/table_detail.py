@@ -122,7 +122,7 @@ def detail_text(info: TableInfo, files: tuple[File, ...], output: Output) -> str
 def _snapshot_rows(info: TableInfo) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     rows = []
     for snapshot in info.snapshots[-15:]:
-        added, removed = snapshot.count("added-records"), snapshot.count("deleted-records")
+        added, removed = snapshot.count("added-records"), snapshot.rows_removed
         change = " ".join(text for text in (f"+{added}" if added else "", f"-{removed}" if removed else "") if text)
         mark = "*" if info.current and snapshot.snapshot_id == info.current.snapshot_id else ""
         rows.append(
@@ -132,7 +132,7 @@ def _snapshot_rows(info: TableInfo) -> tuple[tuple[str, ...], list[tuple[Any, ..
                 when(snapshot.timestamp_ms),
                 snapshot.operation,
                 change,
-                snapshot.count("total-records"),
+                snapshot.rows,
             )
         )
     return ("no", "snapshot", "made", "operation", "rows changed", "rows"), rows

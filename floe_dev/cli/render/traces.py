@@ -18,8 +18,8 @@ SHORT = 12
 _BAR, _SHORT_BAR = 32, 12
 #: Attributes worth a place beside the bar, in this order.
 _TOLD = ("floe.rows", "floe.snapshot", "floe.dbt.status", "floe.step.outcome", "floe.run.outcome")
-#: Columns of which no digit may be missing, to be copied.
-_WHOLE = ("run", "trace", "snapshot")
+#: Columns of which no digit may be missing.
+_WHOLE = ("run", "trace", "snapshot", "started", "committed")
 _STATES = {"error": "failed", "canceled": "canceled", "ok": "done", "open": "running"}
 
 
@@ -150,7 +150,7 @@ def history_text(history: Sequence[SnapshotLink], *, color: bool, width: int | N
             "yes" if link.schema_changed else "",
             (link.run_id or "")[:8] + ("?" if link.inferred and link.run_id else ""),
             (link.trace_id or "")[:SHORT] + ("?" if link.inferred else ""),
-            _made_by(link) if not with_table else "",
+            made_by(link) if not with_table else "",
             (link.git_commit or "")[:8] + ("+" if link.git_dirty else ""),
         )
         for link in history
@@ -165,7 +165,7 @@ def history_text(history: Sequence[SnapshotLink], *, color: bool, width: int | N
         width=width,
         color=color,
         # A run's trace begins like the run.
-        spare=("added", "files", *(("trace",) if all(link.run_id for link in history) else ()), "operation"),
+        spare=("added", "files", *(("trace",) if all(link.run_id for link in history) else ()), "operation", "git"),
         whole=_WHOLE,
     )
 
@@ -180,7 +180,7 @@ def _operation(link: SnapshotLink) -> str:
     return f"{said} (expired)" if link.expired else said
 
 
-def _made_by(link: SnapshotLink) -> str:
+def made_by(link: SnapshotLink) -> str:
     """The dbt node; of what no run is known to have made, the principal."""
     return link.dbt_node or ("" if link.run_id is not None and not link.inferred else link.principal) or ""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
-from pyiceberg.manifest import DataFile
+from pyiceberg.manifest import DataFile, DataFileContent, ManifestContent
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.update.schema import UpdateSchema
 
@@ -93,10 +93,10 @@ class IcebergTable:
             written = write_parquet(cursor, sql, change.columns, transaction.table_metadata, transaction._table.io)  # noqa: SLF001
         _check_required(written, transaction, change.layout)
         # Of the kinds of snapshot only `overwrite` may remove files; a plain append says so to incremental readers.
-        if replaced:
+        if table is not None and replaced:
             update = transaction.update_snapshot(snapshot_properties=dict(change.summary))
             with update.overwrite() as overwrite:
-                for file in replaced:
+                for file in (*replaced, *_obsolete_deletes(table, replaced)):
                     overwrite.delete_data_file(file)
                 for file in written.files:
                     overwrite.append_data_file(file)
@@ -141,6 +141,20 @@ class IcebergTable:
                 add_columns(update, change.new_columns)
         apply_layout(transaction, change.layout)
         return transaction
+
+
+def _obsolete_deletes(table: Table, replaced: Sequence[DataFile]) -> list[DataFile]:
+    """The delete files of a table all of whose data files are `replaced`: they hide nothing any more.
+
+    PyIceberg would keep them, and every count by the snapshot's summary would go on subtracting the rows they hid.
+    """
+    snapshot = table.current_snapshot()
+    manifests = snapshot.manifests(table.io) if snapshot is not None else []
+    if all(manifest.content is ManifestContent.DATA for manifest in manifests):
+        return []
+    files = [entry.data_file for manifest in manifests for entry in manifest.fetch_manifest_entry(table.io)]
+    deletes = [file for file in files if file.content is not DataFileContent.DATA]
+    return deletes if len(files) - len(deletes) == len(replaced) else []
 
 
 def output_of(
