@@ -29,6 +29,7 @@ class TableAssertion:
 
     def has_rows(self, number: int) -> TableAssertion:
         """It has exactly `number` rows."""
+        __tracebackhide__ = True
         found = self._table.num_rows
         if found != number:
             raise AssertionError(
@@ -38,6 +39,7 @@ class TableAssertion:
 
     def equals(self, rows: Any, *, key: str | Sequence[str] | None = None) -> TableAssertion:
         """It has these rows, in any order; with `key` the message says which columns of which row differ."""
+        __tracebackhide__ = True
         expected, found = as_arrow(rows).to_pylist(), self._table.to_pylist()
         problems = _by_key(expected, found, [key] if isinstance(key, str) else list(key)) if key else []
         if not key:
@@ -54,6 +56,7 @@ class TableAssertion:
 
     def matches(self, schema: Any) -> TableAssertion:
         """Its columns and types are those of an Arrow schema, or of a mapping from column to Arrow type name."""
+        __tracebackhide__ = True
         found = {column.name: _type(column.type) for column in self._table.schema}
         pairs = schema.items() if isinstance(schema, Mapping) else ((column.name, column.type) for column in schema)
         expected = {name: _type(kind) for name, kind in pairs}
@@ -103,6 +106,7 @@ def _by_key(expected: list[Row], found: list[Row], key: list[str]) -> list[str]:
 
 
 def _indexed(rows: list[Row], key: list[str], which: str) -> dict[str, Row]:
+    __tracebackhide__ = True
     index: dict[str, Row] = {}
     for row in rows:
         if absent := [name for name in key if name not in row]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,8 @@ class Materializer:
 
         Raises AssertionError with what failed if something does and `check` is set.
         """
+        # What failed is told, not how it was called.
+        __tracebackhide__ = methodcaller("errisinstance", AssertionError)
         from uuid import uuid4
 
         from floe_dev.orchestrators.dagster.asset_lineage import register

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import methodcaller
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,8 @@ class DbtRunner:
 
         Raises AssertionError with dbt's words if it fails and `check` is set.
         """
+        # What dbt says is told, not how it was called.
+        __tracebackhide__ = methodcaller("errisinstance", AssertionError)
         folder = self._inline(project) if isinstance(project, Mapping) else Path(project).resolve()
         words = arguments or ("build",)
         command = [*words, "--project-dir", str(folder), "--profiles-dir", str(self._profile(folder))]
@@ -139,6 +142,8 @@ class DbtRunner:
             **self._lakehouse.environment(),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "DBT_TARGET_PATH": str(target),
+            # The words end up in a report, which may be a file.
+            "DBT_USE_COLORS": "false",
         }
         started_at = time.time()
         try:

@@ -44,11 +44,17 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     wanted = [f"floe_dev[test] @ {wheel.as_uri()}", f"{source}[test]", "-c", str(ROOT / "constraints.txt")]
     if uv := shutil.which("uv"):
         _do(uv, "venv", "-q", "--python", sys.executable, folder / "venv", cwd=folder)
-        _do(uv, "pip", "install", "-q", "--python", python, *wanted, cwd=folder)
     else:
         _do(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
-        _do(python, "-m", "pip", "install", "-q", *wanted, cwd=folder)
+    _install(python, *wanted, cwd=folder)
     return source, python.parent
+
+
+def _install(python: Path, *wanted: str, cwd: Path) -> None:
+    if uv := shutil.which("uv"):
+        _do(uv, "pip", "install", "-q", "--python", python, *wanted, cwd=cwd)
+    else:
+        _do(python, "-m", "pip", "install", "-q", *wanted, cwd=cwd)
 
 
 def test_it_passes_with_eight_workers(example: tuple[Path, Path]) -> None:
@@ -72,3 +78,12 @@ def test_a_planted_failure_leaves_a_capsule_that_shows_the_cause(example: tuple[
     shown = _do(programs / "floe", "traces", "--capsule", alone, listed[0]["trace_id"], "--json", cwd=tmp_path)
     assert "no_such_column" in shown
     assert "model broken" in shown
+
+
+def test_it_passes_forked_with_a_pytest_that_pytest_forked_works_with(example: tuple[Path, Path]) -> None:
+    """The last one of this module: it exchanges the environment's pytest."""
+    source, programs = example
+    _install(programs / "python", "pytest<9.1", "pytest-forked", cwd=source)
+    text = _do(programs / "python", "-m", "pytest", "-q", "-n", "2", "--forked", cwd=source)
+    assert " passed" in text
+    assert "failed" not in text

@@ -385,9 +385,26 @@ def test_ini_options_and_scopes(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess(*ORDERED).assert_outcomes(passed=5)
 
 
-def test_a_capsule_is_left_in_the_folder_that_is_named(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(SHARED + "\n    def test_fails(lakehouse): lakehouse.write('t', [{'id': 1}]); assert 0, 'so'\n")
+def test_a_failure_is_told_in_its_own_words_and_leaves_a_capsule(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        SHARED
+        + """
+    def test_rows(lakehouse):
+        lakehouse.write("t", [{"id": 1}])
+        assert_table(lakehouse.table("t")).equals([{"id": 2}], key="id")
+
+    def test_dbt(dbt):
+        dbt({"a": "{{ config(materialized='table') }} select no_such_column"})
+    """
+    )
     result = pytester.runpytest_subprocess(*ORDERED, "--floe-capsule=out", "-n2")
-    result.assert_outcomes(failed=1)
-    (file,) = (pytester.path / "out").glob("*.zip")
-    result.stdout.fnmatch_lines([f"capsule: *{file.name}", "open it with: floe open *"])
+    result.assert_outcomes(failed=2)
+    files = sorted(file.name for file in (pytester.path / "out").glob("*.zip"))
+    assert len(files) == 2
+    for name in files:
+        result.stdout.fnmatch_lines([f"capsule: *{name}", "open it with: floe open *"])
+    result.stdout.fnmatch_lines(["E *unexpected: {'id': 1}"])
+    result.stdout.fnmatch_lines(['E *"no_such_column" was not found*'])
+    text = result.stdout.str()
+    assert "raise AssertionError" not in text, "the plugin's own lines"
+    assert "\x1b" not in text
