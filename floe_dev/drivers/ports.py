@@ -54,7 +54,7 @@ def choose(wanted: int, avoid: frozenset[int] = frozenset()) -> PortChoice:
 
 
 def holder_of(port: int) -> str | None:
-    """`python3 (pid 4711)` for the process that listens on `port`; None where that cannot be seen."""
+    """`python3 (pid 4711)` for the process that listens on `port`, or that it is a container's; None if unseen."""
     import psutil
 
     with contextlib.suppress(psutil.Error, OSError):
@@ -62,7 +62,11 @@ def holder_of(port: int) -> str | None:
             if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
                 if connection.pid is None:
                     return "a process of another user"
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+                name = psutil.Process(connection.pid).name()
+                if name == "docker-proxy":
+                    # The engine's own program, which tells nobody anything.
+                    return f"a container (docker ps --filter publish={port} names it)"
+                return f"{name} (pid {connection.pid})"
     return None
 
 
