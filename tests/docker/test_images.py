@@ -126,6 +126,7 @@ def test_the_list_names_what_is_here_and_what_is_missing(engine: Any, tmp_path: 
     assert done.returncode == 0, done.stderr
     rows = {tuple(line.split()[:3]): line for line in done.stdout.splitlines()}
     assert rows["mine", "box", "floe/none:1"].endswith("missing")
+    assert "images build" in done.stderr, "the command that mends it is said"
     assert rows["lakehouse-lite", "minio", minio_image()].endswith("MB")
 
 

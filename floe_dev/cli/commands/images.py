@@ -21,8 +21,10 @@ def command() -> None:
 @pass_output
 def list_images(output: Output, as_json: bool) -> None:
     """List the images that the stacks need, and which of them are on this machine."""
+    from floe_dev.cli.naming import floe_command
     from floe_dev.cli.render.tables import table
     from floe_dev.drivers.images.store import states
+    from floe_dev.drivers.refusals import OWN_IMAGES
 
     found = states(_needed(output))
     if as_json:
@@ -33,6 +35,11 @@ def list_images(output: Output, as_json: bool) -> None:
         for state in found
     ]
     output.data(table(("stack", "service", "image", "here"), rows, width=output.width, color=output.color))
+    missing = [state for state in found if state.size_bytes is None]
+    if any(state.image.startswith(OWN_IMAGES) for state in missing):
+        output.say(f"build what is floe's own: {floe_command('images', 'build')}")
+    for stack in dict.fromkeys(state.stack for state in missing if not state.image.startswith(OWN_IMAGES)):
+        output.say(f"pull what is missing of {stack}: {floe_command('images', 'pull', stack)}")
 
 
 @command.command("build")
