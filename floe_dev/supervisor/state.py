@@ -28,7 +28,9 @@ class StackState(Model):
 
     def moved_to(self, stack: str, *, same_tables: bool = False) -> StackState:
         """The state with another stack: its first run is its own, but where it has the tables of the one before."""
-        if stack == self.stack or same_tables:
+        if stack == self.stack:
+            return self
+        if same_tables:
             return self.model_copy(update={"stack": stack})
         others = set(self.first_runs_elsewhere) | ({self.stack} if self.first_run_done else set())
         return self.model_copy(

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +163,15 @@ def test_a_store_whose_clock_is_off_is_told_as_that(
         return True
 
     eventually(made, "MinIO was never set up", seconds=60)
+
     # This machine's clock, as far as requests are signed by it, is 20 minutes ahead.
-    monkeypatch.setattr("minio.time.utcnow", lambda: datetime.now(UTC) + timedelta(minutes=20))
+    class Ahead:
+        @staticmethod
+        def now(zone: tzinfo) -> datetime:
+            return datetime.now(zone) + timedelta(minutes=20)
+
+    monkeypatch.setattr("minio.time.utcnow", lambda: Ahead.now(UTC))
+    monkeypatch.setattr("floe_dev.storage.signed.datetime", Ahead)
     real = time.time
     monkeypatch.setattr("floe_dev.supervisor.endpoints.time.time", lambda: real() + 1200)
     with pytest.raises(FloeError) as caught:

@@ -127,3 +127,5 @@ def test_each_stack_of_a_project_has_a_first_run_of_its_own() -> None:
     assert (moved.stack, moved.first_run_done) == ("minio", False)
     assert moved.moved_to("embedded").first_run_done
     assert state.moved_to("embedded") is state
+    extending = state.moved_to("mine", same_tables=True)
+    assert (extending.stack, extending.first_run_done) == ("mine", True)
