@@ -56,6 +56,11 @@ class Registry:
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifest: bytes = b""
 
+    @property
+    def digest(self) -> str:
+        """The manifest's, by which the image is pinned."""
+        return _digest(self.manifest)
+
     def image(self, name: str = "box:1") -> str:
         return f"127.0.0.1:{self.port}/{name}"
 

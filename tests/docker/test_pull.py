@@ -46,6 +46,20 @@ def test_a_pull_tells_layers_and_bytes(plain_engine: Any, hub: Registry) -> None
     assert last.text() == "3 of 3 layers, 6 of 6 MB"
 
 
+def test_an_image_that_is_named_by_its_digest_is_that_one_or_none(plain_engine: Any, hub: Registry) -> None:
+    hub.serve(layers=1, size=1000)
+    pinned = hub.image(f"box@{hub.digest}")
+    pull(plain_engine, pinned, lambda _: None)
+    assert docker.has_image(plain_engine, pinned)
+    hub.serve(layers=1, size=2000)
+    # The registry has another one by now, and gives it out under the old one's name.
+    plain_engine.images.remove(pinned, force=True)
+    with pytest.raises(FloeError) as caught:
+        pull(plain_engine, pinned, lambda _: None)
+    assert caught.value.code is Code.IMAGE_MISSING
+    assert not docker.has_image(plain_engine, pinned)
+
+
 def test_several_pulls_are_one_line_together() -> None:
     states = [PullState("a", 1, 2, 1_000_000, 3_000_000), PullState("b", 0, 5, 2_000_000, 40_000_000)]
     assert together(states) == "2 images: 1 of 7 layers, 3 of 43 MB"
