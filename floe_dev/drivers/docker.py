@@ -226,8 +226,8 @@ def _make_volumes(client: Any, spec: ContainerSpec) -> None:
                 Code.VOLUME_VERSION,
                 f"the data of `{spec.service}` are from version {held}, and it is version {spec.data_version} now",
                 why=f"the volume `{name}` was left as it is",
-                fix=f"FLOE_IMAGE_{spec.service.upper().replace('-', '_')}=<an image of version {held}> floe up to read "
-                "them, or floe down --volumes to begin anew",
+                fix=f"to read them, a stack of your own that extends this one, its `{spec.service}` as it was (image, "
+                f'PGDATA or the like, x-floe.data_version: "{held}"); to begin anew, floe down --volumes',
             )
 
 

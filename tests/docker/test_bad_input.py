@@ -82,7 +82,7 @@ def test_a_volume_of_another_version_is_refused_and_stays(plain_engine: Any, pro
         docker.start(plain_engine, _sleeper(project, base_image, volumes=volumes, data_version="15"))
     assert caught.value.code is Code.VOLUME_VERSION
     assert "from version 14, and it is version 15 now" in str(caught.value)
-    assert "FLOE_IMAGE_BOX=" in str(caught.value.fix)
+    assert 'x-floe.data_version: "14"' in str(caught.value.fix)
     assert "floe down --volumes" in str(caught.value.fix)
     assert plain_engine.volumes.get(f"floe-{project}-data")
     docker.start(plain_engine, old)
