@@ -135,6 +135,23 @@ def test_restart_gives_a_new_process_on_the_same_port(stack: TinyStack) -> None:
     assert unknown.value.code is Code.NO_SUCH_SERVICE
 
 
+def test_a_service_that_a_step_outdates_is_started_again_and_one_that_waits_is_not(stack: TinyStack) -> None:
+    stack.declare(
+        service("early"),
+        service("starting", "--delay", "1"),
+        service("late", depends_on=["credential"]),
+        steps=[{"name": "credential", "depends_on": ["early"], "outdated": ["early", "starting", "late"]}],
+    )
+    events = stack.up()
+    stopped = [event.name for event in events if event.kind == "service" and event.data["state"] == "stopped"]
+    assert events[-1].kind == "ready"
+    assert sorted(stopped) == ["early", "starting"]
+    for name in ("early", "starting", "late"):
+        assert int(fetch(stack.port(name))) == stack.pid(name)
+    stack.down()
+    stack.assert_gone(seconds=1)
+
+
 def test_operations_need_a_running_stack(stack: TinyStack) -> None:
     stack.layout.state_dir.mkdir()
     for operation in (lambda: client.restart(stack.root, "a"), lambda: list(client.events(stack.root))):

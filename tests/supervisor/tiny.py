@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from floe_dev.supervisor.plan import Plan, Step
 
 
 class Tiny:
-    """Services as Service models, steps as `{"name", "seconds", "fails", "depends_on"}`."""
+    """Services as Service models, steps as `{"name", "seconds", "fails", "depends_on", "outdated"}`."""
 
     def __init__(self, layout: Layout, instance: str) -> None:
         self.ports: dict[str, int] = {}
@@ -36,7 +37,12 @@ class Tiny:
     def plan(self, fork: Callable[[], ForkClient | None]) -> Plan:
         services = tuple(Service.model_validate(service) for service in self._declared.get("services", ()))
         steps = tuple(
-            Step(step["name"], _action(step), tuple(step.get("depends_on", ())))
+            Step(
+                step["name"],
+                _action(step),
+                tuple(step.get("depends_on", ())),
+                outdated=partial(tuple, step.get("outdated", ())),
+            )
             for step in self._declared.get("steps", ())
         )
         return Plan(services, steps, urls=lambda ports: {name: f"http://127.0.0.1:{p}" for name, p in ports.items()})
