@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import pytest
 
 from floe_dev.config.project import load_project
 from floe_dev.dbt.profile import check_profile, write_profile
-from floe_dev.errors import Code, FloeError
+from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.project import Project
 from floe_dev.orchestrators.dagster.automation import project_automation
+from floe_dev.orchestrators.dagster.definitions import asset_modules
 from floe_dev.orchestrators.dagster.graph import check_dbt_keys, check_graph
 from floe_dev.orchestrators.dagster.manifest import check_version
 from floe_dev.orchestrators.dagster.translator import FloeDbtTranslator
@@ -159,6 +162,23 @@ def test_what_dagster_does_not_take_names_its_line(tmp_path: Path, lines: str, l
     # Three lines stand before `orchestration`.
     assert refused.value.where.line == line + 3
     assert words in str(refused.value)
+
+
+def test_an_asset_module_that_does_not_import_is_told_at_its_own_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "broken_module_of_a_test.py").write_text("ROWS = 1\n\nnothing\n")
+    declared = project(tmp_path, "orchestration:\n  asset_modules: [broken_module_of_a_test, no_such_module]\n")
+    with pytest.raises(FloeError, match="nothing") as refused:
+        asset_modules(declared)
+    assert refused.value.code is Code.DEFINITIONS_FAILED
+    assert refused.value.where == Where(tmp_path / "broken_module_of_a_test.py", 3)
+    (tmp_path / "broken_module_of_a_test.py").write_text("ROWS = 1\n")
+    importlib.invalidate_caches()
+    with pytest.raises(FloeError, match="no_such_module") as missing:
+        asset_modules(declared)
+    assert "broken_module" not in str(missing.value)
 
 
 def test_a_second_dbt_project_is_refused_at_its_line(tmp_path: Path) -> None:

@@ -123,6 +123,12 @@ def test_each_partitions_definition_needs_a_run_in_the_order_of_dependencies() -
     assert all(run.tags == {"dagster/partition": "2025-01-02"} for run in runs)
 
 
+@pytest.mark.parametrize("partition", ["2025-01-01..2025-01-02", "2025-01-01...2025-01-02"])
+def test_a_range_is_written_with_two_dots_or_as_dagster_writes_it(partition: str) -> None:
+    (run,) = plan_runs(["b"], [asset("b", partitions="daily")], partition, keys_of)
+    assert sorted(run.tags.values()) == ["2025-01-01", "2025-01-02"]
+
+
 @pytest.mark.parametrize("partition", ["1999-01-01", "2025-01-02..2026-01-01", ".."])
 def test_a_partition_out_of_range_is_refused_with_the_range(partition: str) -> None:
     with pytest.raises(FloeError) as refused:

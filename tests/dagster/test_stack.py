@@ -120,7 +120,10 @@ def test_a_change_of_python_is_live_and_a_broken_save_keeps_the_last_good_graph(
     assert stack.floe("run", "gold/fresh").returncode == 0
     edited("shop/assets.py", module + "\nthis is no Python\n")
     wait_until(report_file(stack.root).exists)
-    assert "SyntaxError" in json.loads(report_file(stack.root).read_text())["what"]
+    told = json.loads(report_file(stack.root).read_text())
+    assert "SyntaxError" in told["why"]
+    assert told["where"]["file"].endswith("assets.py")
+    assert told["where"]["line"] == len(module.splitlines()) + 2
     assert "gold/fresh" in keys(stack)
     shown = stack.floe("status")
     assert shown.returncode == 0

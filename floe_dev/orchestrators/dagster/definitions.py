@@ -25,6 +25,7 @@ from floe_dev.orchestrators.dagster.deployment import deployed_project
 from floe_dev.orchestrators.dagster.graph import check_graph
 from floe_dev.orchestrators.dagster.manifest import check_version
 from floe_dev.orchestrators.dagster.options import with_options
+from floe_dev.orchestrators.dagster.places import own_place
 from floe_dev.orchestrators.dagster.resources import project_resources
 from floe_dev.orchestrators.dagster.source_freshness import source_freshness_checks
 from floe_dev.orchestrators.dagster.translator import FloeDbtTranslator
@@ -97,16 +98,28 @@ def _module_definitions(module: ModuleType) -> dg.Definitions:
 def _import(name: str, project: Project) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise
+    except FloeError:
+        raise
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+            raise _no_module(name, error, project) from error
         raise FloeError(
             Code.DEFINITIONS_FAILED,
-            f"the asset module `{name}` does not exist",
-            why=f"there is no module `{error.name}` in {project.root}",
-            fix=f"write {project.root / Path(*name.split('.'))}.py, or correct `orchestration.asset_modules`",
-            where=Where(project.root / "floe.yaml", key="orchestration.asset_modules"),
+            f"the asset module `{name}` does not import",
+            why=f"{type(error).__name__}: {error}",
+            fix="mend the place named above",
+            where=own_place(error, project.root.resolve()) or own_place(error, project.root),
         ) from error
+
+
+def _no_module(name: str, error: ModuleNotFoundError, project: Project) -> FloeError:
+    return FloeError(
+        Code.DEFINITIONS_FAILED,
+        f"the asset module `{name}` does not exist",
+        why=f"there is no module `{error.name}` in {project.root}",
+        fix=f"write {project.root / Path(*name.split('.'))}.py, or correct `orchestration.asset_modules`",
+        where=Where(project.root / "floe.yaml", key="orchestration.asset_modules"),
+    )
 
 
 def _root(folder: Path | str | None) -> Path:

@@ -91,4 +91,5 @@ def _tags(asset: str, partition: str | None, partition_keys: Callable[[str], Seq
 
 def _bounds(partition: str) -> tuple[str, str]:
     first, dots, last = partition.partition("..")
-    return first.strip(), (last if dots else first).strip()
+    # Dagster's UI writes three dots.
+    return first.strip(), (last.removeprefix(".") if dots else first).strip()

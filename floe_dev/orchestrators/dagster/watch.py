@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import time
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from floe_dev.config.private import write_private
 from floe_dev.errors import FloeError
+from floe_dev.orchestrators.dagster.places import own_place
 
 _SUFFIXES = (".py", ".sql", ".yml", ".yaml", ".csv", ".md", ".toml")
 #: What is not the project's own, or is written by the tools that run it.
@@ -62,26 +62,14 @@ def write_report(root: Path, error: BaseException | None) -> None:
     cause: BaseException = error
     while (inner := cause.__cause__ or cause.__context__) is not None and not isinstance(cause, FloeError):
         cause = inner
-    told: dict[str, Any] = (
-        cause.to_json()
-        if isinstance(cause, FloeError)
-        else {"what": f"{type(cause).__name__}: {cause}", "where": _place(cause, root)}
-    )
+    told = cause.to_json() if isinstance(cause, FloeError) else _foreign(cause, root)
     write_private(file, json.dumps({**told, "time": time.time()}))
 
 
-def _place(error: BaseException, root: Path) -> dict[str, Any] | None:
-    """The innermost line of the project's own code that the error came through."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return {"file": error.filename, "line": error.lineno}
-    frames = traceback.extract_tb(error.__traceback__)
-    files = [Path(frame.filename) for frame in frames]
-    own = [
-        frame
-        for frame, file in zip(frames, files, strict=True)
-        if file.is_relative_to(root) and "site-packages" not in file.parts
-    ]
-    return {"file": own[-1].filename, "line": own[-1].lineno} if own else None
+def _foreign(error: BaseException, root: Path) -> dict[str, Any]:
+    place = own_place(error, root)
+    where = {"file": str(place.file), "line": place.line} if place else None
+    return {"what": f"{type(error).__name__}: {error}", "where": where}
 
 
 def read_report(root: Path) -> dict[str, Any] | None:
