@@ -7,16 +7,18 @@ its keeper's folder, whose lock the keeper holds for its life.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from floe_dev.errors import Code, FloeError
-from floe_dev.testing.keeper import KEEP, RECORD, USERS
+from floe_dev.testing.keeper import KEEP, RECORD, USERS, stay
 
 LABEL = "dev.floe.tests"
 _HELD = "keeper.lock"
@@ -47,10 +49,15 @@ def main(argv: list[str]) -> int:
     _tell(told, record)
     users = os.open(folder / USERS, os.O_RDWR)
     fcntl.flock(users, fcntl.LOCK_EX)
-    if not (folder / KEEP).exists():
-        (folder / RECORD).unlink(missing_ok=True)
-        containers.stop()
-        shutil.rmtree(folder / "tests", ignore_errors=True)
+    if (folder / KEEP).exists():
+        # It stays too: containers without a keeper are removed by the next run.
+        os.close(users)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit())
+        with contextlib.suppress(SystemExit):
+            stay(folder)
+    (folder / RECORD).unlink(missing_ok=True)
+    containers.stop()
+    shutil.rmtree(folder / "tests", ignore_errors=True)
     return 0
 
 

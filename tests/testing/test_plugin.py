@@ -238,6 +238,32 @@ def test_a_failed_test_can_be_looked_at(pytester: pytest.Pytester) -> None:
     state.rename(state.with_name("looked-at"))
 
 
+def test_what_was_kept_outlives_later_runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pytest deletes the temporary folders of all runs but the last three."""
+    temporary = pytester.mkdir("t")
+    monkeypatch.setenv("PYTEST_DEBUG_TEMPROOT", str(temporary))
+    pytester.makepyfile(
+        test_kept="def test_fails(lakehouse): lakehouse.write('t', [{'id': 1}]); assert 0",
+        test_later="def test_later(tmp_path): pass",
+    )
+    base = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:asyncio")
+    assert pytester.run(*base, "--floe-keep", "--floe-capsule=no", "test_kept.py").ret == 1
+    (kept,) = of_folder(pytester.path)
+    try:
+        (file,) = temporary.glob("**/kept/*.env")
+        lock = next(above for above in file.parents if above.parent.parent == temporary) / ".lock"
+        assert eventually(lock.exists)
+        for _ in range(4):
+            assert pytester.run(*base, "test_later.py").ret == 0
+        assert file.exists()
+        assert (file.parent.parent / "state" / "catalog.db").exists()
+    finally:
+        kept.kill()
+        kept.wait(10)
+    state = file.parent.parent / "state"
+    state.rename(state.with_name("looked-at"))
+
+
 def test_an_unknown_isolation_is_a_clear_error(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
