@@ -133,4 +133,5 @@ def test_a_job_has_the_environment_and_the_programs_exit_code(tmp_path: Path) ->
     slept = floe("ci", *late, "--", "sleep", "600", cwd=root, env=home, timeout=300)
     assert slept.returncode == 5
     assert "FLOE2108" in slept.stderr or "FLOE2102" in slept.stderr
+    assert "give it more: --deadline" in slept.stderr
     assert floe("status", cwd=root, env=home).returncode == 4

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: Seconds a program has to end after it was asked to.
 GRACE_SECONDS = 10.0
 
+_MORE_TIME = "look into the capsule for what took so long, or give it more: --deadline 3600"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -77,6 +79,10 @@ class Job:
             try:
                 with view:
                     self._session.up(UpOptions(stack=stack, timeout=self._left()), event)
+            except FloeError as error:
+                if error.code is Code.START_TIMEOUT:
+                    error.fix = _MORE_TIME  # `floe up --timeout` is nothing to a job
+                raise
             finally:
                 for row in (*rows.of("service"), *rows.of("step")):
                     failed = row.state in ("failed", "stopped")
@@ -202,7 +208,7 @@ class Job:
             Code.CI_DEADLINE,
             f"{what} before the deadline",
             why="start, run and program share one deadline (--deadline)",
-            fix="look into the capsule for what took so long, or give it more: --deadline 3600",
+            fix=_MORE_TIME,
         )
 
     def _path(self) -> str:
