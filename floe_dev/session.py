@@ -286,6 +286,10 @@ class Session:
         status = quick_status(self.root)
         if status is None:
             raise self._not_running()
+        if "dagster" not in status["urls"]:
+            raise FloeError(
+                Code.DAGSTER_UNREACHABLE, "Dagster is not up yet", why="the stack is starting", fix="floe status"
+            )
         return DagsterClient(status["urls"]["dagster"])
 
     def first_run_done(self) -> bool:

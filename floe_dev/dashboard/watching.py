@@ -117,6 +117,8 @@ class Watchers:
             phase = self.store.state.stack.phase
             if phase != last:
                 last = phase
+                if phase in ("starting", "ready"):
+                    self.store.expect()
                 self._details.forget_connections()
                 self._catalog_is_old.set()
                 self.poke(*self._pollers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
@@ -144,6 +145,10 @@ class FloeScreen(Screen[None]):
         text = Text.assemble(("floe ", "bold"), inert(stack.project or "…"), " ", (word, self.tone(tone)))
         # A dialog over a screen is no place of its own.
         path = [screen.crumb for screen in self.app.screen_stack if isinstance(screen, FloeScreen) and screen.crumb]
+        # Where one is comes before how one came there.
+        room = self.size.width - 2 - text.cell_len
+        while len(path) > 1 and sum(cell_len(crumb) + 3 for crumb in path) > room:
+            path = ["…", *path[2 if path[0] == "…" else 1 :]] if path != ["…", path[-1]] else path[1:]
         for crumb in path:
             text.append(" > ", "dim").append(inert(crumb))
         if stack.reload_error and path:

@@ -45,7 +45,9 @@ def complete(links: Links, state: State) -> Links:
     if run is None and tables:
         run = next((one.run_id for one in state.tables.items if one.identifier == tables[0]), None)
     if trace is None and tables:
-        trace = next((one.trace_id for one in state.tables.items if one.identifier == tables[0]), None)
+        # Of a run that goes on the table still has the trace of the one before.
+        last = next((one for one in state.tables.items if one.identifier == tables[0]), None)
+        trace = last.trace_id if last is not None and run in (None, last.run_id) else None
     if trace is None and run is not None:
         trace = next((one.trace_id for one in state.traces.items if one.run_id == run), None)
     return replace(links, assets=assets, tables=tables, run=run, trace=trace)

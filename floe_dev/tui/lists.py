@@ -80,6 +80,9 @@ def _scale(seconds: float) -> float:
 
 def trace_title(trace: TraceSummary) -> str:
     """The root's name; of a run with what it makes, for they are all called `run`."""
+    if trace.run_id is not None and not trace.complete:
+        # Its root comes last: until then the name is that of the first span that ended.
+        return f"run {trace.run_id[:8]}"
     if trace.run_id is None or not trace.assets or "/" in trace.name:
         return trace.name
     what = trace.assets[0] if len(trace.assets) == 1 else f"{len(trace.assets)} assets"

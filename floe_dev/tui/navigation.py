@@ -137,7 +137,7 @@ class Navigation(CoreApp):
         elif isinstance(answer, FloeError):
             self.tell_error(answer)
         else:
-            self.warn("no trace of this run has arrived")
+            self.warn("no trace of this run has arrived yet")
 
     def action_failed(self) -> None:
         """The run that failed last, and why."""

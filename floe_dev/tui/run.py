@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from textual import on
@@ -114,16 +115,23 @@ class RunScreen(DetailScreen):
             self.floe.background(lambda: self.floe.backend.run(self.run_id), self._answered)
 
     def _again(self) -> None:
-        if self.is_current and (self._detail is None or self._detail.status not in ("success", "failure", "canceled")):
+        if self.is_current and self._going_on:
             self.load()
 
     def links(self) -> Links:
         """The run's own; of the asset under the cursor where there is one."""
         item = self.grid.current if self.grid is not None else None
         known = {asset.key for asset in self.floe.backend.state.assets.items}
-        if isinstance(item, StepView) and item.name in known:
-            return complete(Links(assets=(item.name,), run=self.run_id), self.floe.backend.state)
-        return complete(Links(run=self.run_id), self.floe.backend.state)
+        assets = (item.name,) if isinstance(item, StepView) and item.name in known else ()
+        links = complete(Links(assets=assets, run=self.run_id), self.floe.backend.state)
+        if links.trace is None and self._detail is not None and self._going_on:
+            # Nothing of its trace has arrived; the run knows which one it will be.
+            return replace(links, trace=dict(self._detail.tags).get("floe/trace_id"))
+        return links
+
+    @property
+    def _going_on(self) -> bool:
+        return self._detail is None or self._detail.status not in ("success", "failure", "canceled")
 
     def copies(self) -> list[tuple[str, str]]:
         """Its id and its page."""

@@ -11,8 +11,10 @@ from typing import Any, ClassVar, overload
 from textual import on
 from textual.binding import Binding, BindingType
 
+from floe_dev.errors import FloeError
 from floe_dev.model.details import LogLine
-from floe_dev.model.traces import Span, SpanStatus, Trace
+from floe_dev.model.state import State
+from floe_dev.model.traces import Span, SpanStatus, Trace, TraceSummary
 from floe_dev.model.units import duration
 from floe_dev.tui.detail import PAIRS, DetailScreen
 from floe_dev.tui.dialogs import LineScreen
@@ -144,6 +146,8 @@ class TraceScreen(DetailScreen):
         self.trace_id = trace_id
         self.crumb = f"trace {trace_id[:8]}"
         self._trace: Trace | None = None
+        self._seen: TraceSummary | None = None
+        self._asking = False
         self._folded: set[str] = set()
 
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
@@ -155,8 +159,23 @@ class TraceScreen(DetailScreen):
         )
 
     def load(self) -> None:
-        """Ask the store."""
-        self.fetch(lambda: self.floe.backend.trace(self.trace_id), self._fill)
+        """Ask the store, once at a time."""
+        if not self._asking:
+            self._asking = True
+            self.fetch(lambda: self.floe.backend.trace(self.trace_id), self._fill)
+
+    def failed(self, error: FloeError) -> None:
+        """Why there is nothing to see."""
+        self._asking = False
+        super().failed(error)
+
+    def take(self, state: State) -> None:
+        """Fetch again where spans have arrived: a trace grows while its run goes on."""
+        super().take(state)
+        now = next((trace for trace in state.traces.items if trace.trace_id == self.trace_id), None)
+        if now is not None and now != self._seen and not self._asking:
+            self._seen = now
+            self.load()
 
     def links(self) -> Links:
         """The trace's own, or those that the span under the cursor names."""
@@ -226,10 +245,13 @@ class TraceScreen(DetailScreen):
         self.section("attributes").show(pairs)
 
     def _fill(self, answer: tuple[Trace | None, tuple[LogLine, ...]]) -> None:
+        self._asking = False
         trace, log = answer
         if trace is None:
-            self.facts([("trace", ("it is not there any more, or nothing of it arrived yet", "warn"))])
+            self.facts([("trace", ("nothing of it is here yet, or not any more", "warn"))])
+            self.section("spans").show((), ("◌ spans appear here as they arrive", "busy"))
             return
+        first = self._trace is None
         self._trace = trace
         summary = trace.summary
         self.facts(
@@ -243,5 +265,5 @@ class TraceScreen(DetailScreen):
         )
         self.section("spans").show(Waterfall(trace, self._folded))
         self.section("log").show(list(enumerate(log)), ("no log records with this trace", "dim"))
-        if trace.spans:
+        if trace.spans and first:
             self._show_attributes(trace.spans[0])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from floe_dev.model.state import State
+from floe_dev.model.state import SLICES, Slice, State
 
 
 class StateStore:
@@ -56,10 +56,15 @@ class StateStore:
             self._tell()
 
     def stale(self, name: str, reason: str, *, since: float | None = None) -> None:
-        """A source does not answer: its last good items stay, marked with the reason."""
+        """A source does not answer: its last good items stay, marked with the reason.
+
+        One that never answered while the stack starts is not late: it is not there yet.
+        """
         with self._lock:
             old = getattr(self._state, name)
             if old.stale_since is not None and old.reason == reason:
+                return
+            if old.as_of is None and self._state.stack.phase == "starting":
                 return
             new = replace(old, stale_since=old.stale_since or since or time.time(), reason=reason)
             self._replace({name: new})
@@ -72,6 +77,13 @@ class StateStore:
             if new == self._state.stack:
                 return
             self._replace({"stack": new})
+        self._tell()
+
+    def expect(self) -> None:
+        """The stack comes up: what was never heard of is loading, whatever kept it silent before."""
+        with self._lock:
+            silent = [name for name in SLICES if getattr(self._state, name).as_of is None]
+            self._replace({name: Slice() for name in silent if not getattr(self._state, name).loading})
         self._tell()
 
     def _replace(self, changes: dict[str, Any], *, grow: bool = True) -> None:

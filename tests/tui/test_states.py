@@ -7,14 +7,17 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from textual import events
+from textual._compositor import Compositor
 from textual.command import Command, CommandList
 from textual.pilot import Pilot
 
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands
+from floe_dev.model.details import AssetDetail, ColumnView, RunDetail, StepView, TableDetail
 from floe_dev.model.state import RunView, ServiceView, Slice, State, TableView
 from floe_dev.model.status import ServiceState, ServiceStatus
 from floe_dev.model.traces import Span, Trace, TraceSummary
@@ -329,6 +332,100 @@ def test_the_join_walks_from_asset_to_run_to_trace_to_table_and_back() -> None:
             assert "␛[31mred" in text
             await pilot.press("escape", "escape", "escape")
             assert "2 assets 3" in screen_text(app)
+
+    run(go())
+
+
+def test_the_trace_of_a_run_that_goes_on_is_its_own_and_grows() -> None:
+    """The table that it makes still has the snapshot, and the trace, of the run before."""
+    new = "cd" * 16
+    going = RunView("r3" * 16, "assets", "started", time.time(), time.time(), assets=("bronze/raw",))
+    first = Span(trace_id=new, span_id="1", parent_id=None, name="write files", start_ns=0, end_ns=10**6)
+    second = Span(trace_id=new, span_id="2", parent_id=None, name="commit it", start_ns=0, end_ns=10**6)
+    summary = TraceSummary(trace_id=new, name="run", start_ns=0, end_ns=10**6, spans=1, run_id=going.run_id)
+
+    class Going(FakeBackend):
+        def run(self, run_id: str) -> RunDetail:
+            steps = (StepView("bronze/raw", "running", time.time()),)
+            return RunDetail(run_id, "started", "assets", time.time(), None, steps, tags=(("floe/trace_id", new),))
+
+    async def go() -> None:
+        backend = Going(shop(runs=full(going)))
+        app = DashboardApp(backend)
+        async with app.run_test(size=(120, 36)) as pilot:
+            app.open_run(going.run_id)
+            await seen(app, pilot, "◌ running")
+            await pilot.press("t")
+            await seen(app, pilot, f"trace {new[:8]}")
+            await seen(app, pilot, "nothing of it is here yet")
+            backend.found_trace = Trace(summary=summary, spans=(first,))
+            backend.set(traces=full(summary))
+            await seen(app, pilot, "write files")
+            summary_now = summary.model_copy(update={"spans": 2})
+            backend.found_trace = Trace(summary=summary_now, spans=(first, second))
+            backend.set(traces=full(summary_now))
+            await seen(app, pilot, "commit it")
+
+    run(go())
+
+
+def test_an_asset_has_the_columns_of_its_table_and_the_runs_that_failed() -> None:
+    failed = RunView("f1" * 16, "assets", "failure", time.time() - 9, time.time() - 9, assets=("bronze/raw",))
+
+    class Described(FakeBackend):
+        def asset(self, key: str) -> AssetDetail:
+            return AssetDetail(key, columns=(ColumnView("id", "?", note="the key"),))
+
+        def table(self, identifier: str) -> TableDetail:
+            columns = (ColumnView("id", "long", required=True), ColumnView("total", "decimal(12, 2)"))
+            return TableDetail(identifier, "table", "file:///w", "u", 2, columns)
+
+    async def go() -> None:
+        app = DashboardApp(Described(shop(runs=full(failed))))
+        async with app.run_test(size=(120, 36)) as pilot:
+            app.open_asset("bronze/raw")
+            await pilot.press("5")
+            await seen(app, pilot, "decimal(12, 2)")
+            assert [word in screen_text(app) for word in ("long", "not null", "the key")] == [True] * 3
+            await pilot.press("3")
+            await seen(app, pilot, "✗ failed")
+            assert "f1f1f1f1" in screen_text(app)
+
+    run(go())
+
+
+def test_a_change_of_focus_draws_two_panels_and_not_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key between panels is the dearest one: see P8 in docs/benchmarks.md."""
+    drawn: list[str] = []
+    whole = Compositor.render_full_update
+
+    def render_full_update(compositor: Compositor, *arguments: Any, **more: Any) -> Any:
+        drawn.append("the screen")
+        return whole(compositor, *arguments, **more)
+
+    monkeypatch.setattr(Compositor, "render_full_update", render_full_update)
+
+    async def go() -> None:
+        async with shown(shop(), (200, 50)) as (app, pilot, _):
+            await pilot.press("1")
+            await settled(pilot)
+            drawn.clear()
+            await pilot.press("3")
+            await settled(pilot)
+            assert app.screen.query_one("#tables", Grid).has_focus
+            assert drawn == []
+
+    run(go())
+
+
+def test_where_one_is_stands_in_the_breadcrumbs_before_how_one_came_there() -> None:
+    async def go() -> None:
+        async with shown(shop(), (80, 24)) as (app, pilot, _):
+            for table in ("silver.a_table_with_a_name", "silver.another_table", "gold.the_one_on_the_screen"):
+                app.push_screen(TableScreen(table))
+                await pilot.pause()
+            await seen(app, pilot, "> gold.the_one_on_the_screen")
+            assert "… > silver.another_table > gold" in screen_text(app)
 
     run(go())
 

@@ -52,6 +52,23 @@ def test_an_environment_hides_secrets_by_name_and_by_value() -> None:
     }
 
 
+def test_what_is_not_there_yet_while_the_stack_starts_is_loading_and_not_stale() -> None:
+    store = StateStore()
+    store.stale("assets", "the stack is not running")
+    store.put("tables", ["a table"])
+    store.stale("tables", "the stack is not running")
+    assert store.state.assets.reason == "the stack is not running"
+    store.stack(phase="starting")
+    store.expect()
+    assert store.state.assets.loading
+    assert store.state.tables.reason == "the stack is not running"
+    store.stale("assets", "Dagster is not up yet")
+    assert store.state.assets.loading
+    store.stack(phase="ready")
+    store.stale("assets", "no answer for more than 5 s")
+    assert store.state.assets.reason == "no answer for more than 5 s"
+
+
 def test_a_supervisor_of_another_version_is_told_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
