@@ -162,6 +162,7 @@ class TraceScreen(DetailScreen):
         """Ask the store, once at a time."""
         if not self._asking:
             self._asking = True
+            self._seen = self._listed(self.floe.backend.state)
             self.fetch(lambda: self.floe.backend.trace(self.trace_id), self._fill)
 
     def failed(self, error: FloeError) -> None:
@@ -172,10 +173,11 @@ class TraceScreen(DetailScreen):
     def take(self, state: State) -> None:
         """Fetch again where spans have arrived: a trace grows while its run goes on."""
         super().take(state)
-        now = next((trace for trace in state.traces.items if trace.trace_id == self.trace_id), None)
-        if now is not None and now != self._seen and not self._asking:
-            self._seen = now
+        if not self._asking and self._listed(state) not in (None, self._seen):
             self.load()
+
+    def _listed(self, state: State) -> TraceSummary | None:
+        return next((trace for trace in state.traces.items if trace.trace_id == self.trace_id), None)
 
     def links(self) -> Links:
         """The trace's own, or those that the span under the cursor names."""
