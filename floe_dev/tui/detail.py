@@ -43,6 +43,10 @@ class DetailScreen(FloeScreen):
         Binding("right_square_bracket,tab", "tab(1)", "Next tab", key_display="]", id="next-tab"),
         *(Binding(str(n), f"tab_number({n})", f"Tab {n}", show=False) for n in range(1, 10)),
     ]
+    #: Textual's tabs say once, some time after they are mounted, that the first is active, and turn to it. A tab that
+    #: is asked for before that waits for it.
+    _settled = False
+    _asked: str | None = None
 
     def body(self) -> ComposeResult:
         """Facts, then one tab for each section."""
@@ -57,8 +61,7 @@ class DetailScreen(FloeScreen):
         return ()
 
     def on_mount(self) -> None:
-        """Fetch, and look at the first section."""
-        self.call_after_refresh(self.action_tab, 0)
+        """Fetch."""
         self.load()
 
     def load(self) -> None:
@@ -115,14 +118,24 @@ class DetailScreen(FloeScreen):
             self._activate(panes[place - 1])
 
     def _activate(self, pane: str | None) -> None:
-        if pane is not None:
+        if not self._settled:
+            self._asked = pane
+        elif pane is not None:
             self.query_one(TabbedContent).active = pane
             self.query_one(f"#{pane}").query_one(Grid).focus()
 
     @on(TabbedContent.TabActivated)
     def _activated(self, event: TabbedContent.TabActivated) -> None:
-        if event.pane is not None and event.pane.id is not None:
-            self.tab_shown(event.pane.id.removeprefix("tab-"))
+        pane = event.pane.id if event.pane is not None else None
+        if pane is None:
+            return
+        if not self._settled:
+            self._settled = True
+            self._activate(self._asked or pane)
+            if self._asked not in (None, pane):
+                # It says so itself.
+                return
+        self.tab_shown(pane.removeprefix("tab-"))
 
     def tab_shown(self, section: str) -> None:
         """A section is seen: a place to fetch what only it needs."""

@@ -107,7 +107,9 @@ class ChoiceScreen(ModalScreen[list[str] | None]):
         grid = self.query_one("#choices", Grid)
         # As high as what there is to choose from, so that a question of two lines hides little.
         grid.styles.height = min(_CHOICES_SEEN, len(self._choices))
-        grid.styles.max_height = "70%"
+        grid.styles.max_height = "60vh"
+        # A bar below would take the last one's line.
+        grid.styles.scrollbar_size_horizontal = 0
         grid.styles.margin = (1, 0)
         grid.show(self._choices)
         grid.focus()

@@ -12,7 +12,6 @@ from typing import Any
 
 from floe_dev.config.private import write_private
 from floe_dev.errors import FloeError
-from floe_dev.orchestrators.dagster.places import own_place
 
 _SUFFIXES = (".py", ".sql", ".yml", ".yaml", ".csv", ".md", ".toml")
 #: What is not the project's own, or is written by the tools that run it.
@@ -67,6 +66,9 @@ def write_report(root: Path, error: BaseException | None) -> None:
 
 
 def _foreign(error: BaseException, root: Path) -> dict[str, Any]:
+    # It reads YAML; `floe status`, which only reads reports, does without.
+    from floe_dev.orchestrators.dagster.places import own_place
+
     place = own_place(error, root)
     where = {"file": str(place.file), "line": place.line} if place else None
     return {"what": f"{type(error).__name__}: {error}", "where": where}
