@@ -58,6 +58,13 @@ def test_what_does_not_parse_is_told_with_its_file(project: Project, name: str, 
     assert not is_current(project)
 
 
+def test_a_project_that_was_never_started_is_told_to_start(project: Project) -> None:
+    (project.layout.dbt_dir / "profiles.yml").unlink()
+    with pytest.raises(FloeError, match="no profile yet") as caught:
+        ensure_manifest(project)
+    assert caught.value.fix == "floe up"
+
+
 def test_dbts_first_sentence_is_the_reason(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "a.sql").write_text("")

@@ -99,7 +99,9 @@ def is_current(project: Project) -> bool:
 
 
 def ensure_manifest(project: Project, environ: Mapping[str, str] | None = None) -> str:
-    """Make sure the manifest fits the dbt project; returns what was done. Raises FloeError 4001 with dbt's message.
+    """Make sure the manifest fits the dbt project; returns what was done.
+
+    Raises FloeError 4001 with dbt's message, or where the project has no profile yet.
 
     `environ` is what dbt's profile reads its settings from; this process's environment if absent.
     """
@@ -109,6 +111,14 @@ def ensure_manifest(project: Project, environ: Mapping[str, str] | None = None) 
         return "unchanged"
     if project.spec.orchestration.dbt.manifest_path is not None:
         check_version(project)  # says that it is not there
+    profile = project.layout.dbt_dir / "profiles.yml"
+    if not profile.is_file():
+        raise FloeError(
+            Code.DBT_PARSE_FAILED,
+            "the dbt project has no profile yet, and cannot be parsed without",
+            why=f"floe writes {profile} when the stack starts, and this one has not started yet",
+            fix="floe up",
+        )
     mark, current = _mark(project), fingerprint(project)
     parse(project, environ)
     write_private(mark, current)
