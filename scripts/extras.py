@@ -83,6 +83,8 @@ def test(name: str) -> int:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder(name)), os.environ.get("PYTHONPATH", "")])}
     # Each of their processes would compile hundreds of modules again.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    # Prefect gives its own server 20 seconds, which other work beside it can use up (.ci/run). Read at its import.
+    environment.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
     tests = [str(PYTHON), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/extras/test_" + name + ".py"]
     say("testing with " + name)
     return subprocess.run(tests, cwd=str(ROOT), env=environment, check=False).returncode
