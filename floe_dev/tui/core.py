@@ -78,12 +78,18 @@ class CoreApp(TypeAheadApp):
     def _freeze(self) -> None:
         """Leave what stays out of Python's garbage collection, which makes a key wait 40 ms where the State is large.
 
-        Once, when all is loaded and only the lowest screen is there: what comes later must be found when it is garbage.
+        When all is loaded and only the lowest screen is there: what comes later must be found when it is garbage.
         """
         if not self._frozen and len(self.screen_stack) == 1 and self.backend.state.loaded:
             self._frozen = True
+            gc.unfreeze()
             gc.collect()
             gc.freeze()
+
+    def hold(self) -> None:
+        """Leave what a screen has just loaded out of it too, until only the lowest screen is there again."""
+        self._frozen = False
+        gc.freeze()
 
     def _apply(self) -> None:
         self._pending = False

@@ -23,6 +23,9 @@ from floe_dev.tui.join import Links, complete
 from floe_dev.tui.run import LOG
 from floe_dev.tui.text import Cell, clock, state_cell
 
+#: From here on looking for garbage among the spans makes a key wait.
+_MANY_SPANS = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class SpanRow:
@@ -269,3 +272,5 @@ class TraceScreen(DetailScreen):
         self.section("log").show(list(enumerate(log)), ("no log records with this trace", "dim"))
         if trace.spans and first:
             self._show_attributes(trace.spans[0])
+            if len(trace.spans) > _MANY_SPANS:
+                self.floe.hold()
