@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -367,6 +369,37 @@ def test_the_trace_of_a_run_that_goes_on_is_its_own_and_grows() -> None:
             await seen(app, pilot, "commit it")
 
     run(go())
+
+
+def test_a_large_trace_is_left_out_of_garbage_collection_only_while_it_is_open() -> None:
+    """A look for garbage among its spans made a key wait; what is never looked at again would never be given back."""
+    summary = TraceSummary(trace_id="ef" * 16, name="run", start_ns=0, end_ns=10**9, spans=20_000)
+
+    def spans_looked_at() -> int:
+        return sum(type(one) is Span for one in gc.get_objects())
+
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, backend):
+            before = spans_looked_at()
+            backend.found_trace = Trace(
+                summary=summary,
+                spans=tuple(
+                    Span(trace_id="ef" * 16, span_id=str(n), parent_id=None, name=f"s{n}", start_ns=n, end_ns=n + 1)
+                    for n in range(20_000)
+                ),
+            )
+            app.push_screen(TraceScreen(summary.trace_id))
+            await seen(app, pilot, "s12")
+            assert spans_looked_at() <= before
+            screen = weakref.ref(app.screen)
+            await pilot.press("escape")
+            await settled(pilot)
+            backend.found_trace = None
+            app._tick()
+            assert screen() is None
+
+    run(go())
+    gc.unfreeze()
 
 
 def test_an_asset_has_the_columns_of_its_table_and_the_runs_that_failed() -> None:
