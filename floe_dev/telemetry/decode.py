@@ -173,10 +173,7 @@ def _span(
     if len(body) > MAX_RECORD_BYTES:
         found.reject(f"a span is larger than {MAX_RECORD_BYTES} bytes")
         return None
-    keys = [(INDEXED[a.key], a.value.string_value) for a in span.attributes if a.key in INDEXED]
-    if ("asset", "") in keys:
-        keys.remove(("asset", ""))
-        keys += [("asset", each) for each in _strings(span.attributes, "floe.assets")]
+    keys = [(INDEXED[a.key], text) for a in span.attributes if a.key in INDEXED for text in _texts(a.value)]
     if len(keys) > 1:
         named = dict(keys)
         if "table" in named and "snapshot" in named:
@@ -213,9 +210,11 @@ def _log(record: LogRecord, service: str, found: Decoded) -> tuple[bytes | None,
     return trace_id, time_ns, service, body, digest
 
 
-def _strings(attributes: Iterable[Any], key: str) -> list[str]:
-    """The texts of an attribute that holds several."""
-    return [each.string_value for a in attributes if a.key == key for each in a.value.array_value.values]
+def _texts(value: Any) -> list[str]:
+    """The text of an attribute, or each where it holds several."""
+    if value.HasField("array_value"):
+        return [each.string_value for each in value.array_value.values]
+    return [value.string_value]
 
 
 def _service(attributes: Iterable[Any]) -> str:
