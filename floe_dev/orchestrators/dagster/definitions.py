@@ -25,10 +25,10 @@ from floe_dev.orchestrators.dagster.deployment import deployed_project
 from floe_dev.orchestrators.dagster.graph import check_graph
 from floe_dev.orchestrators.dagster.manifest import check_version
 from floe_dev.orchestrators.dagster.options import with_options
-from floe_dev.orchestrators.dagster.places import own_place
 from floe_dev.orchestrators.dagster.resources import project_resources
 from floe_dev.orchestrators.dagster.source_freshness import source_freshness_checks
 from floe_dev.orchestrators.dagster.translator import FloeDbtTranslator
+from floe_dev.orchestrators.dagster.watch import own_place
 
 
 def build_definitions(project: Project | CompiledArtifacts | Path | str | None = None) -> dg.Definitions:

@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from floe_dev.config.private import write_private
-from floe_dev.errors import FloeError
+from floe_dev.errors import FloeError, Where
 
 _SUFFIXES = (".py", ".sql", ".yml", ".yaml", ".csv", ".md", ".toml")
 #: What is not the project's own, or is written by the tools that run it.
@@ -66,12 +67,21 @@ def write_report(root: Path, error: BaseException | None) -> None:
 
 
 def _foreign(error: BaseException, root: Path) -> dict[str, Any]:
-    # It reads YAML; `floe status`, which only reads reports, does without.
-    from floe_dev.orchestrators.dagster.places import own_place
-
     place = own_place(error, root)
     where = {"file": str(place.file), "line": place.line} if place else None
     return {"what": f"{type(error).__name__}: {error}", "where": where}
+
+
+def own_place(error: BaseException, root: Path) -> Where | None:
+    """The innermost line of the project's own code that an exception came through."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return Where(Path(error.filename), error.lineno)
+    own = [
+        Where(Path(frame.filename), frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(root) and "site-packages" not in Path(frame.filename).parts
+    ]
+    return own[-1] if own else None
 
 
 def read_report(root: Path) -> dict[str, Any] | None:
