@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from floe_dev.compute.base import Compute
-from floe_dev.config.plugins import load, require_modules
 from floe_dev.testing import assert_table
-from floe_dev.testing.contracts import ComputeContract
 from floe_dev.testing.lakehouse import Lakehouse
+from tests.extras.compute import ExtraCompute
 from tests.extras.declared import amiss
 
 
@@ -20,15 +17,8 @@ def test_the_extra_is_installed_as_declared() -> None:
     assert amiss("spark") == []
 
 
-class TestSpark(ComputeContract):
-    @pytest.fixture
-    def compute(self) -> Compute:
-        found: Compute = load("computes", "spark")
-        return found
-
-    def test_its_dbt_adapter_loads(self, compute: Compute) -> None:
-        require_modules("computes", compute.type, compute.modules, compute.extra)
-        importlib.import_module("dbt.adapters.spark")
+class TestSpark(ExtraCompute):
+    name = "spark"
 
 
 class TestFixture:
