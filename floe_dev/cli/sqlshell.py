@@ -9,9 +9,10 @@ import contextlib
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,13 +212,29 @@ def _execute(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement)
     Python's signals are only seen between two of DuckDB's tasks when the main thread is inside DuckDB, which on a busy
     machine may be minutes. So another thread runs it, and this one waits where it hears the signal.
     """
+    begun, given_up = threading.Event(), threading.Event()
+
+    def run() -> None:
+        begun.wait()
+        if not given_up.is_set():
+            connection.execute(statement)
+
     with ThreadPoolExecutor(1, thread_name_prefix="floe-sql") as pool:
-        running = pool.submit(connection.execute, statement)
+        running: Future[None] | None = None
         try:
-            running.result()
-        except KeyboardInterrupt:
-            # Once may be too early: a statement that is still being bound would forget it.
+            # Nothing runs before it can be interrupted: to start a thread takes a while on a busy machine.
+            running = pool.submit(run)
+            begun.set()
+            # A signal that comes just before a wait begins is only seen when it ends.
             while not running.done():
+                wait([running], timeout=0.2)
+            running.result()
+        except BaseException:
+            # Ctrl-C, or the statement's own error, which has ended it.
+            given_up.set()
+            begun.set()
+            # Once may be too early: a statement that is still being bound would forget it.
+            while running is not None and not running.done():
                 connection.interrupt()
                 wait([running], timeout=0.05)
             raise

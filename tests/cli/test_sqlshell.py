@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import duckdb
 import pytest
@@ -114,3 +116,18 @@ def test_after_ctrl_c_the_connection_goes_on_at_once(capsys: Captured) -> None:
         run_statements(connection, Output(), "select 1 as one", "table", None)
         assert time.monotonic() - started < 5
     assert capsys.readouterr().out.split() == ["one", "1"]
+
+
+def test_ctrl_c_while_the_statement_is_handed_over_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waited for the end of a statement that nobody could interrupt any more."""
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *args: Any, **options: Any) -> Any:
+            super().submit(*args, **options)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("floe_dev.cli.sqlshell.ThreadPoolExecutor", Interrupted)
+    with duckdb.connect() as connection:
+        with pytest.raises(KeyboardInterrupt):
+            run_statements(connection, Output(), "create table made as select 1", "table", None)
+        assert connection.execute("select count(*) from duckdb_tables()").fetchone() == (0,)
