@@ -1,8 +1,9 @@
 """A stack of containers for one pytest run, ended with its last user, as `keeper` ends the embedded catalog.
 
-Run as `python -m floe_dev.testing.container_keeper FOLDER STACK FD`; what the tests need to know, or the error, is
-written to the file descriptor as JSON. Containers of keepers that were killed are removed by the next one: each carries
-its keeper's folder, whose lock the keeper holds for its life.
+Run as `python -m floe_dev.testing.container_keeper FOLDER FD STACK ANSWER`; FD is the open FOLDER, for the reason that
+`keeper` tells. What the tests need to know, or the error, is written to the file descriptor ANSWER as JSON.
+Containers of keepers that were killed are removed by the next one: each carries its keeper's folder, whose lock the
+keeper holds for its life.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from floe_dev.errors import Code, FloeError
-from floe_dev.testing.keeper import KEEP, RECORD, USERS, stay
+from floe_dev.testing.keeper import forget, stay, wait_for_last_user
 
 LABEL = "dev.floe.tests"
 _HELD = "keeper.lock"
@@ -28,14 +29,14 @@ STACKS = {"lakehouse-lite": "catalog", "lakehouse": "polaris"}
 
 def main(argv: list[str]) -> int:
     """Start the containers, tell, wait for the last user, remove them."""
-    folder, name, told = Path(argv[0]), argv[1], int(argv[2])
-    held = os.open(folder / _HELD, os.O_RDWR | os.O_CREAT, 0o600)
+    folder, run, name, told = Path(argv[0]), int(argv[1]), argv[2], int(argv[3])
+    held = os.open(_HELD, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=run)
     fcntl.flock(held, fcntl.LOCK_EX)
     # The keeper itself is what ends the containers; testcontainers' reaper would be one more image to get.
     os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
     containers: Any = None
     try:
-        containers = _start(folder, name)
+        containers = _start(folder, run, name)
         record = _record(containers)
     except FloeError as error:
         return _tell(told, {"error": error.to_json()})
@@ -47,21 +48,18 @@ def main(argv: list[str]) -> int:
         )
         return _tell(told, {"error": refused.to_json()})
     _tell(told, record)
-    users = os.open(folder / USERS, os.O_RDWR)
-    fcntl.flock(users, fcntl.LOCK_EX)
-    if (folder / KEEP).exists():
+    if wait_for_last_user(run):
         # It stays too: containers without a keeper are removed by the next run.
-        os.close(users)
         signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit())
         with contextlib.suppress(SystemExit):
             stay(folder)
-    (folder / RECORD).unlink(missing_ok=True)
+    forget(run)
     containers.stop()
-    shutil.rmtree(folder / "tests", ignore_errors=True)
+    shutil.rmtree("tests", ignore_errors=True, dir_fd=run)
     return 0
 
 
-def _start(folder: Path, name: str) -> Any:
+def _start(folder: Path, run: int, name: str) -> Any:
     from floe_dev.drivers.docker import connect
 
     if name not in STACKS:
@@ -77,8 +75,23 @@ def _start(folder: Path, name: str) -> Any:
     catalog = image_of(name, STACKS[name])
     for image in (catalog, MINIO_IMAGE):
         _demand(engine, image)
+    if not _is_at(folder, run):
+        raise FloeError(
+            Code.SERVICE_FAILED,
+            f"the stack `{name}` was asked for by a run of pytest that has ended",
+            why=f"another run uses {folder}",
+            fix="give runs at one time a --basetemp each",
+        )
     _sweep(engine, folder)
     return LakehouseContainers(catalog, labels={LABEL: str(folder)}).start()
+
+
+def _is_at(folder: Path, run: int) -> bool:
+    """Whether the folder open as `run` is the one at that path still."""
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(run))
+    except FileNotFoundError:
+        return False
 
 
 def _demand(engine: Any, image: str) -> None:

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import socket
 import sys
 import time
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from floe_dev import __version__
 from floe_dev.errors import Code, FloeError
-from floe_dev.testing.keeper import KEEP, RECORD, STATE, USERS
+from floe_dev.testing.keeper import KEEP, RECORD, USERS, state_of
 
 if TYPE_CHECKING:
     from floe_dev.model.connection import CatalogConnection
@@ -121,12 +122,13 @@ def shared_stack(folder: Path, name: str = EMBEDDED) -> Iterator[TestStack]:
     containers 2301 to 2304 (no engine, no image).
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    users = os.open(folder / USERS, os.O_RDWR | os.O_CREAT, 0o600)
+    run = os.open(folder, os.O_RDONLY)
+    users = os.open(USERS, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=run)
     try:
         with (folder / "start.lock").open("w") as starting:
             fcntl.flock(starting, fcntl.LOCK_EX)
             fcntl.flock(users, fcntl.LOCK_SH)
-            record = _running(folder) or _start(folder, name)
+            record = _running(folder) or _start(folder, run, name)
         stack = TestStack(
             str(record["url"]),
             str(record["client_id"]),
@@ -143,6 +145,7 @@ def shared_stack(folder: Path, name: str = EMBEDDED) -> Iterator[TestStack]:
             stack.admin.close()
     finally:
         os.close(users)
+        os.close(run)
 
 
 @contextlib.contextmanager
@@ -204,9 +207,9 @@ def _running(folder: Path) -> dict[str, Any] | None:
     return record
 
 
-def _start(folder: Path, name: str) -> dict[str, Any]:
+def _start(folder: Path, run: int, name: str) -> dict[str, Any]:
     for _ in range(_ATTEMPTS):
-        record = _try_start(folder) if name == EMBEDDED else _start_containers(folder, name)
+        record = _try_start(folder, run) if name == EMBEDDED else _start_containers(folder, run, name)
         if record is not None:
             record["version"] = __version__
             file = os.open(folder / RECORD, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -224,13 +227,12 @@ def _start(folder: Path, name: str) -> dict[str, Any]:
     )
 
 
-def _start_containers(folder: Path, name: str) -> dict[str, Any]:
+def _start_containers(folder: Path, run: int, name: str) -> dict[str, Any]:
     """Start a stack of containers by a process that ends them; raises what ended the start."""
     read, write = os.pipe()
-    command = [sys.executable, "-P", "-m", "floe_dev.testing.container_keeper", str(folder), name, str(write)]
     os.set_inheritable(write, True)
     try:
-        pid = _spawn(folder, command, {})
+        pid = _spawn(folder, run, "container_keeper", (name, str(write)), {})
     finally:
         os.close(write)
     with os.fdopen(read, "rb") as answer:
@@ -253,18 +255,20 @@ def _start_containers(folder: Path, name: str) -> dict[str, Any]:
     return {**told, "pid": pid}
 
 
-def _try_start(folder: Path) -> dict[str, Any] | None:
+def _try_start(folder: Path, run: int) -> dict[str, Any] | None:
     """One attempt on a port that was free a moment ago; None if another program took it, or it did not become ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     instance, secret = secrets.token_hex(8), secrets.token_hex(24)
-    state = folder / STATE
-    (state / "warehouse").mkdir(mode=0o700, parents=True, exist_ok=True)
-    command = [sys.executable, "-P", "-m", "floe_dev.testing.keeper", str(folder), str(port), instance]
+    for left in folder.glob(state_of(folder, "*").name):  # by a keeper that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    (state_of(folder, instance) / "warehouse").mkdir(mode=0o700, parents=True)
     pid = _spawn(
         folder,
-        command,
+        run,
+        "keeper",
+        (str(port), instance),
         {
             "POLARIS_BOOTSTRAP_CREDENTIALS": f"POLARIS,root,{secret}",
             "FLOE_CATALOG_SIGNING_KEY": secrets.token_hex(32),
@@ -296,23 +300,28 @@ def _keeper_lives(folder: Path) -> bool:
     return is_held(folder)
 
 
-def _spawn(folder: Path, command: list[str], variables: dict[str, str]) -> int:
-    """Start a keeper as a session of its own; its process id.
+def _spawn(folder: Path, run: int, keeper: str, arguments: tuple[str, ...], variables: dict[str, str]) -> int:
+    """Start the module `keeper` as a session of its own, with the folder open as `run`; its process id.
 
     Not subprocess: its object would warn of a running process when the one that happened to start it ends first.
     """
+    module = f"floe_dev.testing.{keeper}"
     log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    return os.posix_spawn(
-        sys.executable,
-        command,
-        {**os.environ, **variables},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(folder / _LOG), log, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-    )
+    os.set_inheritable(run, True)
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-P", "-m", module, str(folder), str(run), *arguments],
+            {**os.environ, **variables},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(folder / _LOG), log, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+    finally:
+        os.set_inheritable(run, False)
 
 
 def answers(port: int, instance: str) -> bool:

@@ -69,8 +69,8 @@ class Place:
     def assert_nothing_is_left(self) -> None:
         assert eventually(lambda: not self.processes(), 30), [process.cmdline() for process in self.processes()]
         assert not [one for one in psutil.net_connections("unix") if str(self.folder) in one.laddr]
-        left = [path for path in self.folder.rglob("*") if path.is_socket() or (path.name == "state" and path.is_dir())]
-        assert [path for path in left if path != self.folder / "state"] == []
+        left = [path for path in self.folder.rglob("*") if path.is_socket() or path.match("floe/state-*")]
+        assert left == []
         # The folder of sockets itself stays, as XDG_RUNTIME_DIR does.
         kept = {f"floe-{os.getuid()}"}
         assert {path.name for path in self.temporary.iterdir() if "pytest" not in path.name} <= kept

@@ -46,7 +46,7 @@ def nothing_is_left(pytester: pytest.Pytester) -> Iterator[None]:
     """Every test of this module ends without a catalog process of its own and without that catalog's files."""
     yield
     assert eventually(lambda: not of_folder(pytester.path))
-    assert not list(pytester.path.glob("**/floe/state"))
+    assert not list(pytester.path.glob("**/floe/state-*"))
 
 
 def test_importing_the_plugin_imports_nothing_heavy() -> None:
@@ -234,7 +234,7 @@ def test_a_failed_test_can_be_looked_at(pytester: pytest.Pytester) -> None:
         for process in kept:
             process.kill()
             process.wait(10)
-    (state,) = pytester.path.glob("**/floe/state")
+    (state,) = pytester.path.glob("**/floe/state-*")
     state.rename(state.with_name("looked-at"))
 
 
@@ -256,11 +256,11 @@ def test_what_was_kept_outlives_later_runs(pytester: pytest.Pytester, monkeypatc
         for _ in range(4):
             assert pytester.run(*base, "test_later.py").ret == 0
         assert file.exists()
-        assert (file.parent.parent / "state" / "catalog.db").exists()
+        (state,) = file.parent.parent.glob("state-*")
+        assert (state / "catalog.db").exists()
     finally:
         kept.kill()
         kept.wait(10)
-    state = file.parent.parent / "state"
     state.rename(state.with_name("looked-at"))
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -32,7 +36,7 @@ TWO = (
 def nothing_is_left(pytester: pytest.Pytester) -> object:
     yield
     assert eventually(lambda: not of_folder(pytester.path))
-    assert not list(pytester.path.glob("**/floe/state"))
+    assert not list(pytester.path.glob("**/floe/state-*"))
 
 
 def demand_forked(pytester: pytest.Pytester) -> None:
@@ -140,6 +144,42 @@ def test_a_catalog_that_was_killed_is_replaced_for_the_next_user(pytester: pytes
     """
     )
     pytester.runpytest_subprocess(*ORDERED).assert_outcomes(passed=1)
+
+
+ENDING = """
+    import sys
+    from pathlib import Path
+    from floe_dev.testing.stack import shared_stack
+
+    with shared_stack(Path(sys.argv[1])):
+        print("ready", flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_a_run_that_still_ends_leaves_the_next_one_in_its_basetemp_alone(tmp_path: Path) -> None:
+    """Pytest empties --basetemp when a run begins; the catalog of the run before may be there for a moment more."""
+    from floe_dev.testing.stack import shared_stack
+
+    base = tmp_path / "base"
+    ending = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(ENDING), str(base / "floe")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert ending.stdout is not None
+    assert ending.stdout.readline() == "ready\n"
+    (old,) = of_folder(base)
+    shutil.rmtree(base)
+    with shared_stack(base / "floe") as stack:
+        ending.communicate("", timeout=20)
+        old.wait(20)
+        assert stack.admin.send("GET", "/api/management/v1/catalogs")["catalogs"] == []
+        with shared_stack(base / "floe") as again:
+            assert again.pid == stack.pid
+    assert eventually(lambda: not of_folder(base))
+    assert not list((base / "floe").glob("state-*"))
 
 
 MISBEHAVING = """
