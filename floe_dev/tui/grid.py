@@ -125,6 +125,15 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         #: Items chosen with the space bar, by key.
         self.chosen: set[str] = set()
 
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        """Textual's own, without the scroll bar: it looks the same, and would be drawn anew in a frame of its own."""
+        bar = self.show_vertical_scrollbar
+        self.set_reactive(Grid.show_vertical_scrollbar, False)
+        try:
+            super().watch_has_focus(_has_focus)
+        finally:
+            self.set_reactive(Grid.show_vertical_scrollbar, bar)
+
     def fold(self, folded: bool) -> None:
         """Without the line of titles, where there is room for two or three rows only."""
         if self._header != (0 if folded else 1):
