@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from floe_dev.config.circles import circle
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.stack import Service
 
@@ -52,21 +53,11 @@ class Plan:
                         why=f"its parts are: {', '.join(nodes)}",
                         fix="correct `depends_on`",
                     )
-        done: set[str] = set()
-
-        def visit(name: str, path: tuple[str, ...]) -> None:
-            if name in path:
-                cycle = " -> ".join((*path[path.index(name) :], name))
-                raise FloeError(
-                    Code.INVALID_VALUE,
-                    "the stack's services wait for each other in a circle",
-                    why=cycle,
-                    fix="take one of these out of its `depends_on`",
-                )
-            if name not in done:
-                for needed in nodes[name].depends_on:
-                    visit(needed, (*path, name))
-                done.add(name)
-
-        for name in nodes:
-            visit(name, ())
+        found = circle({name: node.depends_on for name, node in nodes.items()})
+        if found:
+            raise FloeError(
+                Code.INVALID_VALUE,
+                "the stack's services wait for each other in a circle",
+                why=" -> ".join(found),
+                fix="take one of these out of its `depends_on`",
+            )

@@ -38,6 +38,12 @@ def test_an_unknown_stack_suggests_the_nearest() -> None:
     [
         ("name: x\nservices:\n  a: {comand: [b]}\n", Code.UNKNOWN_KEY, "write `command`"),
         ("name: x\nservices:\n  a: {depends_on: [b]}\n", Code.UNKNOWN_REFERENCE, "x.yaml:3"),
+        (
+            "name: x\nservices:\n  a: {depends_on: [b]}\n  b: {depends_on: [c]}\n  c: {depends_on: [b]}\n",
+            Code.INVALID_VALUE,
+            "x.yaml:4",
+        ),
+        ("name: x\nservices:\n  a: {depends_on: [a]}\n", Code.INVALID_VALUE, "a -> a"),
         ("name: x\nservices:\n  a: {x-floe: {prot: 1}}\n", Code.UNKNOWN_KEY, "write `port`"),
         ("name: x\nservices:\n  a: {x-floe: {port: 70000}}\n", Code.INVALID_VALUE, "65535"),
     ],

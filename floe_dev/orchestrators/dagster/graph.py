@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import graphlib
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator
 
+from floe_dev.config.circles import circle
 from floe_dev.config.yaml_source import read_yaml
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.layout import FLOE_FILE
 from floe_dev.model.project import Project
 
 _MADE = ("model", "seed", "snapshot")
-_Key = TypeVar("_Key", bound=Hashable)
 
 
 def check_dbt_keys(project: Project, manifest: Mapping[str, Any], translator: DagsterDbtTranslator) -> None:
@@ -53,9 +52,9 @@ def check_dbt_order(project: Project, manifest: Mapping[str, Any]) -> None:
     `dbt parse` lets a circle through, and dagster-dbt, which follows what a model reads, would never come back from it.
     """
     nodes = {unique_id: node for unique_id, node in manifest["nodes"].items() if node.get("resource_type") in _MADE}
-    circle = _circle({unique_id: node.get("depends_on", {}).get("nodes", ()) for unique_id, node in nodes.items()})
-    if circle:
-        raise _in_a_circle(project, [(nodes[each]["name"], _place(project, nodes[each])) for each in circle])
+    found = circle({unique_id: node.get("depends_on", {}).get("nodes", ()) for unique_id, node in nodes.items()})
+    if found:
+        raise _in_a_circle(project, [(nodes[each]["name"], _place(project, nodes[each])) for each in found])
 
 
 def check_graph(project: Project, definitions: Iterable[dg.Definitions]) -> None:
@@ -74,18 +73,9 @@ def check_graph(project: Project, definitions: Iterable[dg.Definitions]) -> None
             )
         places[spec.key] = place
     needs = {spec.key: {dep.asset_key for dep in spec.deps if dep.asset_key != spec.key} for spec in specs}
-    circle = _circle(needs)
-    if circle:
-        raise _in_a_circle(project, [("/".join(key.path), places.get(key)) for key in circle])
-
-
-def _circle(needs: Mapping[_Key, Iterable[_Key]]) -> list[_Key]:
-    """The first circle among these, its first member again as its last; empty where an order exists."""
-    try:
-        graphlib.TopologicalSorter(needs).prepare()
-    except graphlib.CycleError as error:
-        return list(reversed(error.args[1]))
-    return []
+    found = circle(needs)
+    if found:
+        raise _in_a_circle(project, [("/".join(key.path), places.get(key)) for key in found])
 
 
 def _in_a_circle(project: Project, circle: Sequence[tuple[str, Where | None]]) -> FloeError:
