@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from floe_dev.catalogs.client import CatalogClient, TableInfo
     from floe_dev.catalogs.inspect import File
+    from floe_dev.model.commands import StackCommand
     from floe_dev.model.connection import CatalogConnection
     from floe_dev.model.endpoints import EndpointTable
     from floe_dev.model.lineage import LineageGraph, RunLink
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from floe_dev.model.runs import RunResult
     from floe_dev.model.status import Event, StackStatus
     from floe_dev.orchestrators.dagster.client import DagsterClient
-    from floe_dev.orchestrators.dagster.partition_runs import PlannedRun
     from floe_dev.supervisor.choice import StackChoice
     from floe_dev.telemetry.join import Join
     from floe_dev.telemetry.query import TelemetryReader
@@ -258,11 +258,27 @@ class Session:
         if volumes:
             self._delete_volumes()
 
+    def send(self, command: StackCommand) -> str:
+        """Have the stack's supervisor carry a command out; one line on what was done.
+
+        Raises:
+            FloeError: FLOE1310 until writes are allowed, where it writes into a platform that is not local; 2001 if the
+                stack does not run or ends meanwhile; what became of the command.
+        """
+        from floe_dev.config.writes import require_writes_allowed
+        from floe_dev.model.commands import WRITING
+        from floe_dev.supervisor.client import send
+
+        if isinstance(command, WRITING):
+            require_writes_allowed(self.root, os.environ)
+        self.require_running()
+        return send(self.root, command)
+
     def restart(self, service: str) -> None:
         """Restart one service and wait until it is ready; FLOE2103 if there is none of that name."""
-        from floe_dev.supervisor.client import restart
+        from floe_dev.model.commands import RestartService
 
-        restart(self.root, service)
+        self.send(RestartService(service))
 
     def _delete_volumes(self) -> None:
         import shutil
@@ -280,17 +296,13 @@ class Session:
 
     def dagster(self) -> DagsterClient:
         """A client of the stack's Dagster; FLOE2001 where the stack does not run."""
-        from floe_dev.orchestrators.dagster.client import DagsterClient
+        from floe_dev.orchestrators.dagster.client import dagster_of
         from floe_dev.supervisor.quick import quick_status
 
         status = quick_status(self.root)
         if status is None:
             raise self._not_running()
-        if "dagster" not in status["urls"]:
-            raise FloeError(
-                Code.DAGSTER_UNREACHABLE, "Dagster is not up yet", why="the stack is starting", fix="floe status"
-            )
-        return DagsterClient(status["urls"]["dagster"])
+        return dagster_of(status["urls"])
 
     def first_run_done(self) -> bool:
         """Whether a run of everything was carried through once in this project, whatever became of it."""
@@ -334,25 +346,15 @@ class Session:
                 an asset does not have.
         """
         from floe_dev.config.writes import require_writes_allowed
-        from floe_dev.model.runs import merged
-        from floe_dev.orchestrators.dagster.partition_runs import plan_runs
-        from floe_dev.orchestrators.dagster.selection import resolve
+        from floe_dev.orchestrators.dagster.running import run_assets
 
         require_writes_allowed(self.root, os.environ)
-        client = self.dagster()
-        assets = client.assets()
         try:
-            plans = plan_runs(resolve(selection, assets), assets, partition, client.partition_keys)
+            result = run_assets(self.dagster(), self.layout, selection, on_event, partition=partition, wait=wait)
         except FloeError as error:
             if error.code is Code.NO_SUCH_PARTITION:
                 error.where = self._place("orchestration", "partitions")
             raise
-        results: list[RunResult] = []
-        for plan in plans:
-            results.append(self._run(client, plan, on_event, wait=wait or plan is not plans[-1]))
-            if results[-1].status not in ("success", "running"):
-                break
-        result = merged(results)
         if not selection and result.status != "canceled":
             # Tried once, that is enough: what failed is told by every later `up`, which must not run it all again.
             self._finish_first_run()
@@ -366,23 +368,6 @@ class Session:
         file = self.root / FLOE_FILE
         return read_yaml(file).where(keys) if file.is_file() else None
 
-    def _run(self, client: DagsterClient, plan: PlannedRun, on_event: OnEvent, *, wait: bool) -> RunResult:
-        from floe_dev.model.runs import RunResult
-        from floe_dev.orchestrators.dagster.runs import follow
-
-        run_id = client.launch(plan.keys, {"floe/started_by": "floe", **plan.tags})
-        if not wait:
-            return RunResult(runId=run_id, status="running", seconds=0.0, url=client.run_url(run_id))
-        step = f"run of {len(plan.keys)} assets" if len(plan.keys) != 1 else f"run of {plan.keys[0]}"
-        on_event(_step(step, "running"))
-        try:
-            result = follow(client, run_id, self.layout, on_event)
-        except BaseException:
-            client.terminate(run_id)
-            raise
-        on_event(_step(step, "done" if result.status == "success" else "failed", seconds=result.seconds))
-        return result
-
     def _finish_first_run(self) -> None:
         from floe_dev.supervisor.client import finish_first_run
 
@@ -394,30 +379,9 @@ class Session:
         The stack's own generated credentials come first; a catalog that floe did not provision is reached with what
         platform.yaml refers to.
         """
-        from floe_dev.config.connection import connection_from_platform
-        from floe_dev.config.credentials import load_secrets
-        from floe_dev.model.connection import CatalogConnection
+        from floe_dev.config.connection import stack_connection
 
-        secrets = load_secrets(self.layout) if not self.external else None
-        credential = secrets.principals.get(principal) if secrets else None
-        if credential is None:
-            if principal != "floe" or self.layout.overlay_file.exists():
-                raise self._not_running(f"the stack has no principal {principal!r} yet")
-            try:
-                return connection_from_platform(self.project, os.environ)
-            except FloeError as error:
-                if error.code is Code.SECRET_MISSING:
-                    raise self._not_running("it never ran, and platform.yaml's secrets are not set here") from error
-                raise
-        spec = self.project.catalog()
-        return CatalogConnection(
-            uri=spec.uri,
-            warehouse=spec.warehouse,
-            credential=credential,
-            scope=spec.credentials.scope,
-            alias=spec.alias,
-            access_delegation=spec.access_delegation,
-        )
+        return stack_connection(self.project, os.environ, principal)
 
     def environment(self, principal: str = "floe") -> dict[str, str]:
         """The variables that let any program reach the stack and send it traces and lineage, secrets included."""
@@ -541,14 +505,6 @@ def _notice(text: str) -> Event:
     from floe_dev.model.status import Event
 
     return Event(kind="notice", time=time.time(), data={"text": text})
-
-
-def _step(name: str, state: str, **data: float) -> Event:
-    import time
-
-    from floe_dev.model.status import Event
-
-    return Event(kind="step", time=time.time(), name=name, data={"state": state, **data})
 
 
 def raise_if_failed(result: RunResult) -> None:

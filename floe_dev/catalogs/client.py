@@ -244,6 +244,20 @@ class CatalogClient:
             return False
         return True
 
+    def roll_back(self, identifier: str, snapshot_id: int, current: int) -> None:
+        """Make an older snapshot the current one; FLOE3002 where `current` is not any more, or is no such snapshot."""
+        *namespace, name = identifier.split(".")
+        update = {"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": snapshot_id}
+        self.send(
+            "POST",
+            f"namespaces/{escape_namespace(tuple(namespace))}/tables/{quote(name, safe='')}",
+            {
+                # Refused where somebody committed since the question was asked.
+                "requirements": [{"type": "assert-ref-snapshot-id", "ref": "main", "snapshot-id": current}],
+                "updates": [update],
+            },
+        )
+
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Any other request below the catalog's prefix, such as `POST namespaces/silver/views`."""
         return self._request(method, f"v1/{self._path_prefix()}{path}", body)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
+from floe_dev.config.credentials import SERVICE_PRINCIPAL, load_secrets
 from floe_dev.config.plugins import load
+from floe_dev.config.project import platform_name
 from floe_dev.config.secrets import resolve_secret
 from floe_dev.config.yaml_source import read_yaml
 from floe_dev.errors import Code, FloeError, Where
@@ -35,6 +37,41 @@ def connection_from_platform(project: Project, environ: Mapping[str, str]) -> Ca
         spec, environ.get("POLARIS_URI") or spec.uri, lambda key, ref: _resolve(project, key, ref, environ)
     )
     return made
+
+
+def stack_connection(
+    project: Project, environ: Mapping[str, str], principal: str = SERVICE_PRINCIPAL
+) -> CatalogConnection:
+    """How to reach the catalog of the project's stack as `principal`.
+
+    The stack's own generated credentials come first; a catalog that floe did not provision is reached with what
+    platform.yaml refers to. Raises FloeError 2001 if the stack never ran, and what `connection_from_platform` raises.
+    """
+    layout = project.layout
+    secrets = load_secrets(layout) if platform_name(project.root, environ) == "local" else None
+    credential = secrets.principals.get(principal) if secrets else None
+    if credential is None:
+        if principal != SERVICE_PRINCIPAL or layout.overlay_file.exists():
+            raise _never_ran(f"the stack has no principal {principal!r} yet")
+        try:
+            return connection_from_platform(project, environ)
+        except FloeError as error:
+            if error.code is Code.SECRET_MISSING:
+                raise _never_ran("it never ran, and platform.yaml's secrets are not set here") from error
+            raise
+    spec = project.catalog()
+    return CatalogConnection(
+        uri=spec.uri,
+        warehouse=spec.warehouse,
+        credential=credential,
+        scope=spec.credentials.scope,
+        alias=spec.alias,
+        access_delegation=spec.access_delegation,
+    )
+
+
+def _never_ran(why: str) -> FloeError:
+    return FloeError(Code.NOT_RUNNING, "the stack is not running", why=why, fix="floe up")
 
 
 def _resolve(project: Project, key: str, ref: SecretRef, environ: Mapping[str, str]) -> SecretStr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from floe_dev.dashboard.details import Details
-from floe_dev.dashboard.executing import Executor, Export
+from floe_dev.dashboard.sending import Export, Sender
 from floe_dev.dashboard.watching import Watchers
 from floe_dev.model import commands
 from floe_dev.model.details import Usage
@@ -20,7 +20,7 @@ class LocalBackend(Details):
         """Nothing is watched before `start`; `read_only` refuses every command, `export` writes a capsule."""
         super().__init__(session, read_only=read_only)
         self._watchers = Watchers(session, self)
-        self._executor = Executor(session, self._watchers.poke, read_only=read_only, export=export)
+        self._sender = Sender(session, self._watchers.poke, read_only=read_only, export=export)
 
     @property
     def state(self) -> State:
@@ -40,8 +40,8 @@ class LocalBackend(Details):
         return self._watchers.store.subscribe(changed)
 
     def send(self, command: commands.Command) -> str:
-        """Carry a command out; FLOE8101 where the dashboard only reads."""
-        return self._executor.send(command)
+        """Have a command carried out; FLOE8101 where the dashboard only reads."""
+        return self._sender.send(command)
 
     def usage(self, service: str) -> Usage | None:
         """What the service's container uses; None where there is none."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, get_args
+
+from floe_dev.errors import Code, FloeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +122,9 @@ class ExportCapsule:
     title: str = ""
 
 
-Command = (
-    StartStack
-    | FirstRun
-    | StopStack
+#: What a running stack's supervisor carries out.
+StackCommand = (
+    FirstRun
     | RestartService
     | Materialize
     | Backfill
@@ -131,5 +134,42 @@ Command = (
     | ToggleAutomation
     | LaunchRequests
     | Rollback
-    | ExportCapsule
 )
+Command = StartStack | StopStack | ExportCapsule | StackCommand
+#: Those that write tables, so that a platform that is not this machine's has to allow them.
+WRITING = (FirstRun, Materialize, Backfill, Retry, LaunchRequests, Rollback)
+_BY_NAME: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}
+
+
+def encode(command: Command) -> dict[str, Any]:
+    """A command as JSON: its name and its fields."""
+    return {"name": type(command).__name__, "fields": asdict(command)}
+
+
+def decode(message: Mapping[str, Any]) -> Command:
+    """The command that `encode` wrote; FLOE2002 for a name, a field or a value that this version does not know."""
+    from pydantic import TypeAdapter, ValidationError
+
+    name, given = message.get("name"), message.get("fields")
+    kind = _BY_NAME.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise another_version(f"the command {name!r}")
+    if not isinstance(given, dict) or not given.keys() <= {field.name for field in fields(kind)}:
+        raise another_version(f"the fields of the command {name!r}")
+    try:
+        made: Command = TypeAdapter(kind).validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise another_version(f"the field {place!r} of the command {name!r}") from error
+    return made
+
+
+def another_version(what: str) -> FloeError:
+    """The error of a supervisor that is asked for something it does not know."""
+    return FloeError(
+        Code.SUPERVISOR_FAILED,
+        f"the supervisor does not know {what}",
+        why="it was started by another version of floe",
+        fix="floe down && floe up",
+    )

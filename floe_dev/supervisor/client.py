@@ -19,6 +19,7 @@ from floe_dev.config.machine import machine_error
 from floe_dev.drivers.logs import open_log, tail
 from floe_dev.drivers.markers import MARKER, kill_marked, marked
 from floe_dev.errors import Code, FloeError, Where
+from floe_dev.model.commands import StackCommand, encode
 from floe_dev.model.layout import Layout
 from floe_dev.model.status import Event, StackStatus
 from floe_dev.supervisor.lock import is_held, read_holder
@@ -99,9 +100,15 @@ def status(root: Path) -> StackStatus | None:
             return None
 
 
-def restart(root: Path, service: str) -> None:
-    """Restart one service, or `all`; returns when it is ready. Raises FloeError 2001, 2103, 2101 or 2102."""
-    _operate(root, {"op": "restart", "service": service})
+def send(root: Path, command: StackCommand) -> str:
+    """Have the supervisor carry a command out; one line on what was done.
+
+    Raises:
+        FloeError: FLOE2001 if none runs or it ends meanwhile, 2002 if it is of another version; what became of the
+            command (2101 to 2103 of a restart, 3xxx of the catalog, 5xxx of Dagster).
+    """
+    done: str = _operate(root, {"op": "command", **encode(command)})["done"]
+    return done
 
 
 def finish_first_run(root: Path) -> None:
@@ -165,7 +172,12 @@ def _operate(root: Path, request: dict[str, Any]) -> Any:
         try:
             return _request(connection, request)
         except (ConnectionError, EOFError) as ended:
-            raise not_running(root) from ended
+            raise FloeError(
+                Code.NOT_RUNNING,
+                "the supervisor ended before it answered",
+                why="how much of what it was asked for was done is not known",
+                fix="floe up",
+            ) from ended
 
 
 def _connect(root: Path) -> socket.socket | None:
@@ -185,7 +197,7 @@ def _request(connection: socket.socket, request: dict[str, Any]) -> Any:
     connection.sendall(json.dumps(request).encode() + b"\n")
     with connection.makefile("rb") as lines:
         line = lines.readline()
-    if not line:
+    if not line.endswith(b"\n"):
         raise EOFError
     answer = json.loads(line)
     if "error" in answer:

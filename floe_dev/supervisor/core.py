@@ -194,6 +194,11 @@ class Supervisor:
                 fix=f"floe logs {name}",
             ) from None
 
+    def finish_first_run(self) -> None:
+        """Remember that every asset was materialized once; raises OSError."""
+        self.state = self.state.model_copy(update={"first_run_done": True})
+        save_state(self.layout, self.state)
+
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End every service once those that need it have ended, within `seconds`; then whatever carries the marker."""
         give_up = time.monotonic() + seconds

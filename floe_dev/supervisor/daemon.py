@@ -28,6 +28,7 @@ from floe_dev.model.layout import Layout
 from floe_dev.model.stack import DriverKind, Service
 from floe_dev.supervisor.boot import Boot, launch_fork_server, start_guardian
 from floe_dev.supervisor.core import Supervisor
+from floe_dev.supervisor.executing import Executor
 from floe_dev.supervisor.hub import Hub
 from floe_dev.supervisor.lock import Holder
 from floe_dev.supervisor.paths import socket_path
@@ -204,6 +205,7 @@ class Daemon:
         if error is not None:
             _log(str(error))
         self._hub.ready, self._hub.stopping = False, True
+        self._stop.set()  # whoever waits for a command is told now
         for task in self._background:
             task.cancel()
         if self._supervisor is not None:
@@ -231,17 +233,11 @@ class Daemon:
         _log("ended")
 
     def _operations(self) -> dict[str, Operation]:
-        async def restart(request: dict[str, Any]) -> dict[str, Any]:
-            await self._running().restart(str(request.get("service")))
-            return {}
-
         async def first_run_done(_request: dict[str, Any]) -> dict[str, Any]:
-            supervisor = self._running()
-            supervisor.state = supervisor.state.model_copy(update={"first_run_done": True})
-            save_state(self._layout, supervisor.state)
+            self._running().finish_first_run()
             return {}
 
-        return {"restart": restart, "first-run-done": first_run_done}
+        return {"command": Executor(self._running, self._stop).answer, "first-run-done": first_run_done}
 
     def _running(self) -> Supervisor:
         if self._supervisor is None or not self._hub.ready:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from floe_dev.errors import Code, FloeError
+from floe_dev.model.commands import another_version
 from floe_dev.supervisor.hub import Hub, Subscription
 
 #: One operation besides those built in: takes the request, returns what is answered.
 Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-_LINE_LIMIT = 1 << 20
+#: Bytes of one request; a backfill names each of its partitions.
+_LINE_LIMIT = 16 << 20
 #: Seconds that clients get to read the last events.
 _FLUSH_SECONDS = 1.0
 
@@ -106,13 +108,7 @@ class SocketServer:
             except FloeError as error:
                 await _send(writer, {"error": error.to_json()})
         else:
-            unknown = FloeError(
-                Code.SUPERVISOR_FAILED,
-                f"the supervisor does not know the operation {name!r}",
-                why="it was started by another version of floe",
-                fix="floe down && floe up",
-            )
-            await _send(writer, {"error": unknown.to_json()})
+            await _send(writer, {"error": another_version(f"the operation {name!r}").to_json()})
 
     async def _events(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, subscription: Subscription

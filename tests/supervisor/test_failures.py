@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from floe_dev.errors import Code, FloeError
+from floe_dev.model.commands import RestartService
 from floe_dev.model.status import ServiceState, ServiceStatus
 from floe_dev.supervisor import client
 from floe_dev.supervisor.lock import is_held
@@ -172,7 +173,7 @@ def test_what_crashes_later_is_started_again_on_its_port(stack: TinyStack) -> No
     assert status is not None
     assert not status.ready
     assert stack.pid("calm") == calm
-    client.restart(stack.root, "a")
+    client.send(stack.root, RestartService("a"))
     assert _service(stack, "a").state is ServiceState.READY
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from floe_dev.errors import Code, FloeError
+from floe_dev.model.commands import RestartService
 from floe_dev.model.status import ServiceState
 from floe_dev.supervisor import client
 from floe_dev.supervisor.lock import read_holder
@@ -126,12 +127,12 @@ def test_restart_gives_a_new_process_on_the_same_port(stack: TinyStack) -> None:
     stack.up()
     for name in ("a", "b"):
         pid, port = stack.pid(name), stack.port(name)
-        client.restart(stack.root, name)
+        client.send(stack.root, RestartService(name))
         assert stack.pid(name) != pid
         assert not alive(pid)
         assert int(fetch(port)) == stack.pid(name)
     with pytest.raises(FloeError) as unknown:
-        client.restart(stack.root, "c")
+        client.send(stack.root, RestartService("c"))
     assert unknown.value.code is Code.NO_SUCH_SERVICE
 
 
@@ -154,7 +155,7 @@ def test_a_service_that_a_step_outdates_is_started_again_and_one_that_waits_is_n
 
 def test_operations_need_a_running_stack(stack: TinyStack) -> None:
     stack.layout.state_dir.mkdir()
-    for operation in (lambda: client.restart(stack.root, "a"), lambda: list(client.events(stack.root))):
+    for operation in (lambda: client.send(stack.root, RestartService("a")), lambda: list(client.events(stack.root))):
         with pytest.raises(FloeError) as error:
             operation()
         assert error.value.code is Code.NOT_RUNNING

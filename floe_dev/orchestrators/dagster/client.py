@@ -219,6 +219,15 @@ class DagsterClient:
         return nodes
 
 
+def dagster_of(urls: Mapping[str, str]) -> DagsterClient:
+    """A client of the Dagster among a stack's addresses; FLOE5003 where it is not up yet."""
+    if "dagster" not in urls:
+        raise FloeError(
+            Code.DAGSTER_UNREACHABLE, "Dagster is not up yet", why="the stack is starting", fix="floe status"
+        )
+    return DagsterClient(urls["dagster"])
+
+
 def staleness(node: dict[str, Any], materialized_at: float | None) -> tuple[str, tuple[str, ...]]:
     """What Dagster calls stale (older code or inputs) is `outdated` here; stale is what missed its SLA."""
     window = (node["internalFreshnessPolicy"] or {}).get("failWindowSeconds")

@@ -1,0 +1,152 @@
+"""Typed commands: their form on the wire, and what the supervisor does while one of them hangs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from typing import Any, get_args
+
+import psutil
+import pytest
+
+from floe_dev.errors import Code, FloeError
+from floe_dev.model import commands
+from floe_dev.supervisor import client
+from tests.drivers.helpers import eventually
+from tests.supervisor.helpers import TinyStack, service
+
+EVERY: tuple[commands.Command, ...] = (
+    commands.StartStack("embedded", "local", 3000, 60.5, "never"),
+    commands.FirstRun(always=True),
+    commands.StopStack(),
+    commands.RestartService("catalog"),
+    commands.Materialize(("bronze/größe", "gold/metrics"), "2026-01-01"),
+    commands.Backfill(("bronze/daily",), ("2026-01-01", "2026-01-02")),
+    commands.CancelBackfill("abcdefgh"),
+    commands.Cancel("0f" * 16),
+    commands.Retry("0f" * 16),
+    commands.ToggleAutomation("every_morning", "schedule", on=True, selector="id"),
+    commands.LaunchRequests(
+        "new_totals", (commands.RunRequest("numbers", "key", (("a", "b"),), "ops: {}", ("bronze/numbers",)),)
+    ),
+    # Beyond what a double holds: Iceberg's ids have 63 bits.
+    commands.Rollback("silver.totals", (1 << 63) - 1, (1 << 62) + 1),
+    commands.ExportCapsule("run 12345678: failure"),
+)
+
+
+def test_every_command_comes_out_of_its_json_as_it_went_in() -> None:
+    assert {type(one) for one in EVERY} == set(get_args(commands.Command))
+    for one in EVERY:
+        assert commands.decode(json.loads(json.dumps(commands.encode(one)))) == one
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ({}, "None"),
+        ({"name": "Teleport", "fields": {}}, "Teleport"),
+        ({"name": ["Cancel"], "fields": {}}, "Cancel"),
+        ({"name": "Cancel"}, "Cancel"),
+        ({"name": "Cancel", "fields": {}}, "run_id"),
+        ({"name": "Cancel", "fields": {"run_id": 5}}, "run_id"),
+        ({"name": "Cancel", "fields": {"run_id": "a", "gently": True}}, "fields"),
+        ({"name": "Rollback", "fields": {"table": "a.b", "snapshot_id": "x", "current": 1}}, "snapshot_id"),
+        ({"name": "StopStack", "fields": {}}, "StopStack"),
+    ],
+)
+def test_a_command_of_another_version_is_told_with_what_to_do(
+    stack: TinyStack, message: dict[str, Any], named: str
+) -> None:
+    stack.declare(service("a"))
+    stack.up()
+    with pytest.raises(FloeError) as unknown:
+        client._operate(stack.root, {"op": "command", **message})
+    assert unknown.value.code is Code.SUPERVISOR_FAILED
+    assert named in unknown.value.what
+    assert unknown.value.why is not None
+    assert "another version" in unknown.value.why
+    assert unknown.value.fix == "floe down && floe up"
+    assert stack.status() is not None
+
+
+class Asking(threading.Thread):
+    """A command sent in a thread; what became of it."""
+
+    def __init__(self, stack: TinyStack, command: commands.StackCommand) -> None:
+        super().__init__(daemon=True)
+        self.answer: str | FloeError | None = None
+        self._stack, self._command = stack, command
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.answer = client.send(self._stack.root, self._command)
+        except FloeError as error:
+            self.answer = error
+
+    def error(self, seconds: float) -> FloeError:
+        self.join(seconds)
+        assert isinstance(self.answer, FloeError), self.answer
+        return self.answer
+
+
+def hang_dagster(stack: TinyStack, count: int) -> list[Asking]:
+    """A stack whose Dagster takes connections and answers none, and more commands to it than a pool has threads."""
+    stack.declare(service("dagster"), service("other"))
+    stack.up()
+    os.kill(stack.pid("dagster"), signal.SIGSTOP)
+    asked = [Asking(stack, commands.Materialize(("bronze/numbers",))) for _ in range(count)]
+    supervisor = psutil.Process(stack.supervisor_pid())
+    eventually(lambda: supervisor.num_threads() > count, "the commands are not under way", seconds=10)
+    return asked
+
+
+def test_a_hung_dagster_keeps_neither_status_nor_restart_nor_down_waiting(stack: TinyStack) -> None:
+    asked = hang_dagster(stack, 40)
+    began = time.monotonic()
+    status = stack.status()
+    assert status is not None
+    assert time.monotonic() - began < 1
+    before = stack.pid("other")
+    assert client.send(stack.root, commands.RestartService("other")) == "other was restarted"
+    assert stack.pid("other") != before
+    assert not any(one.answer for one in asked)
+
+    began = time.monotonic()
+    stack.down()
+    # The hung service takes its grace of stopping, the commands nothing.
+    assert time.monotonic() - began < 6
+    for one in asked:
+        error = one.error(1)
+        assert error.code is Code.NOT_RUNNING
+        assert "stopped before the command was over" in error.what
+    stack.assert_gone()
+
+
+def test_a_supervisor_that_dies_with_a_command_is_told_and_nothing_told_as_done(stack: TinyStack) -> None:
+    (asked,) = hang_dagster(stack, 1)
+    stack.kill_supervisor()
+    error = asked.error(5)
+    assert error.code is Code.NOT_RUNNING
+    assert error.what == "the supervisor ended before it answered"
+    assert error.why == "how much of what it was asked for was done is not known"
+    eventually(lambda: not stack.processes(), "processes outlived their supervisor", seconds=20)
+    with pytest.raises(FloeError) as gone:
+        client.send(stack.root, commands.Cancel("a"))
+    assert gone.value.what == "the stack is not running"
+
+
+def test_what_dagster_and_the_catalog_say_comes_back_as_it_is(stack: TinyStack) -> None:
+    stack.declare(service("a"))
+    stack.up()
+    with pytest.raises(FloeError) as not_up:
+        client.send(stack.root, commands.Cancel("a"))
+    assert not_up.value.code is Code.DAGSTER_UNREACHABLE
+    with pytest.raises(FloeError) as no_project:
+        client.send(stack.root, commands.Rollback("a.b", 1, 2))
+    assert no_project.value.code is Code.CONFIG_FILE_UNREADABLE
+    assert no_project.value.where is not None
