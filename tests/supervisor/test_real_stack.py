@@ -6,16 +6,22 @@ import json
 import os
 import shutil
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from floe_dev.config.bundled import bundled
 from floe_dev.drivers.ports import is_free
 from floe_dev.errors import Code, FloeError
+from floe_dev.model import commands
 from floe_dev.model.status import Event, ServiceState
+from floe_dev.supervisor import client
+from floe_dev.supervisor.core import STOP_SECONDS
 from tests.drivers.helpers import eventually, free_port
 from tests.supervisor.helpers import TinyStack
 
@@ -90,7 +96,22 @@ def test_the_stack_comes_up_survives_kills_and_ends(shop: TinyStack) -> None:
     assert shop.layout.secrets_file.read_bytes() == secrets
     assert _assets(shop) > 0
 
-    told = shop.down()
+    # Dagster hangs, and a command waits for it: neither the answers nor the end of the stack do.
+    os.kill(shop.pid("dagster-webserver"), signal.SIGSTOP)
+    supervisor = psutil.Process(shop.supervisor_pid())
+    threads = supervisor.num_threads()
+    with ThreadPoolExecutor(1) as asking:
+        asked = asking.submit(client.send, shop.root, commands.Materialize(("bronze/customers",)))
+        eventually(lambda: supervisor.num_threads() > threads, "the command is not under way", seconds=10)
+        began = time.monotonic()
+        assert _all_ready(shop)
+        assert time.monotonic() - began < 1
+        assert not asked.done()
+        told = shop.down()
+        assert time.monotonic() - began < STOP_SECONDS + 3
+        stopped = asked.exception(1)
+    assert isinstance(stopped, FloeError)
+    assert stopped.what == "the stack was stopped before the command was over"
     assert not any(e.data.get("state") in ("failed", "restarting") for e in told)
     shop.assert_gone()
     for log in shop.layout.logs_dir.iterdir():

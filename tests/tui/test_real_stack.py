@@ -16,9 +16,13 @@ import pytest
 from textual.pilot import Pilot
 
 from floe_dev.capsule.create import create, default_file
+from floe_dev.catalogs.client import CatalogClient
 from floe_dev.config.credentials import load_secrets
 from floe_dev.dashboard import LocalBackend
-from floe_dev.model.commands import StartStack
+from floe_dev.errors import Code, FloeError
+from floe_dev.model.commands import Materialize, Rollback, StartStack
+from floe_dev.orchestrators.dagster import instigators, monitor
+from floe_dev.orchestrators.dagster.client import DagsterClient
 from floe_dev.session import Session
 from floe_dev.tui.app import DashboardApp
 from floe_dev.tui.grid import Grid
@@ -70,14 +74,32 @@ async def until(pilot: Pilot[str], true: object, what: str, seconds: float = 60.
         await pilot.pause(0.2)
 
 
+def elsewhere(*_arguments: object, **_options: object) -> None:
+    raise AssertionError("the process that shows the dashboard acts on the stack itself")
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Started with the app's own start screen; its first run is over."""
+    """Started with the app's own start screen; its first run is over.
+
+    Whatever is done here is done by the supervisor, so the calls that act fail in this process.
+    """
     home = tmp_path_factory.mktemp("dashboard")
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("FLOE_", "POLARIS_", "OTEL_", "OPENLINEAGE_"))]:
             patch.delenv(name)
         patch.setenv("XDG_STATE_HOME", str(home / "state"))
+        patch.setattr(DagsterClient, "launch", elsewhere)
+        patch.setattr(CatalogClient, "roll_back", elsewhere)
+        for owner, name in (
+            (monitor, "cancel"),
+            (monitor, "retry"),
+            (instigators, "switch"),
+            (instigators, "launch_requests"),
+            (instigators, "start_backfill"),
+            (instigators, "cancel_backfill"),
+        ):
+            patch.setattr(owner, name, elsewhere)
         session = Session(make_project(home / "shop"))
         backend = LocalBackend(session, export=lambda title: write_capsule(session, title))
         backend.start()
@@ -368,6 +390,20 @@ def test_a_table_is_rolled_back_to_a_snapshot_and_the_rows_are_compared(stack: S
     run(go())
 
 
+def test_what_dagster_or_the_catalog_refuses_comes_back_through_the_supervisor(stack: Stack) -> None:
+    before = stack.backend.table("silver.totals")
+    with pytest.raises(FloeError) as refused:
+        stack.session.send(Materialize(("bronze/nobody",)))
+    assert refused.value.code is Code.RUN_NOT_STARTED
+    assert refused.value.what == "there is no asset 'bronze/nobody'"
+    assert "bronze/numbers" in (refused.value.why or "")
+    with pytest.raises(FloeError) as moved_on:
+        # Somebody committed since the question was asked.
+        stack.session.send(Rollback("silver.totals", before.snapshots[-1].snapshot_id, 1))
+    assert moved_on.value.code is Code.CATALOG_REFUSED
+    assert stack.backend.table("silver.totals") == before
+
+
 def test_partitions_are_backfilled_and_the_backfill_is_seen(stack: Stack) -> None:
     async def go() -> None:
         async with stack.app() as (app, pilot):
@@ -601,6 +637,7 @@ def test_a_hung_dagster_is_stale_with_its_reason_and_holds_nothing_else_up(stack
     async def go() -> None:
         async with stack.app() as (app, pilot):
             with hung(stack, "dagster-webserver"):
+                await pilot.press("slash", *"bronze/numbers", "enter", "r", "enter")
                 text = await seen(app, pilot, "stale since", 30)
                 assert "no answer for more than" in text
                 assert "bronze/numbers" in text, "what was known last stays"
@@ -610,7 +647,13 @@ def test_a_hung_dagster_is_stale_with_its_reason_and_holds_nothing_else_up(stack
                 await pilot.press("enter")
                 await seen(app, pilot, "amount", 15)
                 await pilot.press("escape")
+                began = time.monotonic()
+                assert stack.session.status() is not None, "the supervisor waits for Dagster"
+                assert time.monotonic() - began < 1
             await until(pilot, lambda: stack.backend.state.assets.stale_since is None, "it stays stale", 90)
+            # The command has waited, and nothing was lost.
+            await until(pilot, lambda: stack.backend.state.runs.items[0].assets == ("bronze/numbers",), "no run", 60)
+            await until(pilot, lambda: stack.backend.state.runs.items[0].over, "it does not end", 60)
 
     run(go())
 

@@ -34,6 +34,12 @@ query Assets { assetNodes {
   assetMaterializations(limit: 1) { runId timestamp }
 } }
 """
+#: Not the whole list: of thousands of assets it is megabytes.
+_HOMES = """
+query Homes($keys: [AssetKeyInput!]) { assetNodes(assetKeys: $keys) {
+  assetKey { path } repository { name location { name } }
+} }
+"""
 _LAUNCH = """
 mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params) {
   __typename
@@ -102,13 +108,15 @@ class DagsterClient:
         Raises:
             FloeError: FLOE5002 if a key is unknown or Dagster refuses the run.
         """
-        nodes = {"/".join(node["assetKey"]["path"]): node for node in self._nodes()}
+        homes = self.query(_HOMES, keys=[{"path": key.split("/")} for key in keys])["assetNodes"]
+        nodes = {"/".join(node["assetKey"]["path"]): node for node in homes}
         unknown = [key for key in keys if key not in nodes]
         if unknown or not keys:
+            known = [asset.key for asset in self.assets()] if unknown else []
             raise FloeError(
                 Code.RUN_NOT_STARTED,
                 f"there is no asset {unknown[0]!r}" if unknown else "no asset was selected",
-                why=f"there are: {', '.join(sorted(nodes))}" if unknown else None,
+                why=f"there are: {', '.join(known)}" if unknown else None,
                 fix="floe run",
             )
         repository = nodes[keys[0]]["repository"]
