@@ -102,7 +102,9 @@ class DashboardApp(Actions):
         # What this screen can do comes before how one moves in it.
         for active in sorted(self.screen.active_bindings.values(), key=lambda one: isinstance(one.node, Grid)):
             binding = active.binding
-            if binding.description and binding.action not in _NOT_HELPFUL:
+            if binding.action.startswith("tab_number("):
+                rows.setdefault("The tab of that number", ["1-9"])
+            elif binding.description and binding.action not in _NOT_HELPFUL:
                 keys = rows.setdefault(binding.tooltip or binding.description, [])
                 keys.append(binding.key_display or self.get_key_display(binding))
         self.push_screen(HelpScreen([("  ".join(dict.fromkeys(keys)), text) for text, keys in rows.items()]))

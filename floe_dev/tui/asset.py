@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
-from floe_dev.model.details import AssetDetail, CheckView, ColumnView, Materialization, TableDetail
+from floe_dev.model.details import AssetDetail, CheckView, ColumnView, Materialization, RunDetail, TableDetail
 from floe_dev.model.state import AssetView, State
 from floe_dev.model.units import duration
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen
@@ -60,6 +60,9 @@ class AssetScreen(DetailScreen):
         self._seen: AssetView | None = None
         self._detail: AssetDetail | None = None
         self._table: tuple[ColumnView, ...] = ()
+        #: The run that failed to make it, and why.
+        self._failed_run: str | None = None
+        self._failure = ""
 
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
         """One tab each."""
@@ -81,11 +84,27 @@ class AssetScreen(DetailScreen):
         """Fetch again where the asset changed."""
         super().take(state)
         now = next((asset for asset in state.assets.items if asset.key == self.key), None)
-        if now is not None and now != self._seen:
+        if now is None:
+            return
+        run = complete(Links(assets=(self.key,)), state).run if now.state == "failed" else None
+        if run != self._failed_run:
+            self._failed_run, self._failure = run, ""
+            if run is not None:
+                self.floe.background(lambda: self.floe.backend.run(run), self._failure_read)
+        if now != self._seen:
             first, self._seen = self._seen is None, now
             self._show_facts(now)
             if not first:
                 self.load()
+
+    def _failure_read(self, answer: object) -> None:
+        """The reason stands with the asset: whoever opens what failed wants to know why."""
+        if not isinstance(answer, RunDetail) or answer.run_id != self._failed_run or not self.is_attached:
+            return
+        reasons = {name: text for name, text, _ in reversed(answer.failures)}
+        self._failure = " ".join((reasons.get(self.key) or next(iter(reasons.values()), "")).split())
+        if self._seen is not None:
+            self._show_facts(self._seen)
 
     def links(self) -> Links:
         """The asset's own, or those of the row where that is a run."""
@@ -135,8 +154,10 @@ class AssetScreen(DetailScreen):
         self.facts(
             [
                 ("state", state_cell(asset.state)),
+                ("failed", (self._failure, "bad")),
+                ("", ("u shows its run   R tries it again" if self._failure else "", "dim")),
                 ("why", ("; ".join(asset.why), "warn")),
-                ("last run", last),
+                ("last made" if asset.state == "failed" else "last run", last),
                 ("group", f"{asset.group}   {kinds}   {owners}"),
                 ("checks", f"{asset.checks_passed}/{asset.checks_total} pass" if asset.checks_total else ""),
                 ("partitions", parts),

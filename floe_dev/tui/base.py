@@ -131,6 +131,10 @@ class FloeScreen(Screen[None]):
         """What the selection belongs to."""
         return Links()
 
+    def shows_run(self, run_id: str) -> bool:  # noqa: ARG002 - for the screen of a run
+        """Whether this screen tells how that run goes, so that nothing else has to."""
+        return False
+
     def copies(self) -> list[tuple[str, str]]:
         """What can be copied here: (what it is, text), the likeliest first."""
         return []

@@ -112,13 +112,17 @@ class CoreApp(TypeAheadApp):
 
     def _tell_run(self, run: RunView) -> None:
         what = inert(run_title(run))
+        # A notification would only cover what the run's own screen says of it.
+        watched = self.floe_screen is not None and self.floe_screen.shows_run(run.run_id)
         if run.status == "failure":
             text = f"✗ the run of {what} failed"
-            self.notify(f"{text}: press ! to see why", severity="error", timeout=10, markup=False)
+            if not watched:
+                self.notify(f"{text}: press ! to see why", severity="error", timeout=10, markup=False)
         else:
             word = "was canceled" if run.status == "canceled" else "is done"
             text = f"✓ the run of {what} {word}"
-            self.notify(text, markup=False)
+            if not watched:
+                self.notify(text, markup=False)
         self._ring(text, failed=run.status == "failure")
 
     def _ring(self, text: str, *, failed: bool) -> None:

@@ -33,7 +33,7 @@ class DetailScreen(FloeScreen):
     """Facts and sections of one thing; `load` fetches what the State does not have."""
 
     DEFAULT_CSS = """
-    #facts { height: auto; max-height: 8; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    #facts { height: auto; max-height: 9; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     DetailScreen TabbedContent { height: 1fr; }
     DetailScreen TabPane { padding: 0 1; }
     DetailScreen ContentSwitcher { height: 1fr; }

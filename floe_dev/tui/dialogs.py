@@ -251,7 +251,8 @@ class SqlScreen(ModalScreen[None]):
             return
         told, grid = self.query_one("#told", Static), self.query_one("#answer", Grid)
         if isinstance(answer, FloeError):
-            told.update(Text("\n".join(inert(line) for line in (answer.why or answer.what).splitlines()[:8]), "red"))
+            lines = [inert(line) for line in (answer.why or answer.what).splitlines()[:8]]
+            told.update(Text("\n".join(["✗ failed", *lines]), f"bold {self.app.theme_variables.get('text-error', '')}"))
         elif isinstance(answer, Rows):
             more = ", more are not shown" if answer.truncated else ""
             told.update(Text(f"{len(answer.rows)} rows{more}   {answer.seconds:.2f} s"))

@@ -118,7 +118,8 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         self._placeholder: Cell = ("", "dim")
         self._filter: tuple[filtering.Term, ...] = ()
         self.filter_text = ""
-        self._widths: tuple[int, ...] | None = None
+        #: The width that the columns share, and how they share it.
+        self._widths: tuple[int, tuple[int, ...]] | None = None
         self.follow = False
         self._base = Style()
         self._ticked: list[list[Cell | str]] = []
@@ -254,8 +255,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         self.virtual_size = Size(0, len(self._shown) + self._header)
 
     def on_resize(self, _event: events.Resize) -> None:
-        """The columns share another width."""
-        self._widths = None
+        """The row under the cursor stays on the screen."""
         self._keep_visible()
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -316,8 +316,9 @@ class Grid(ScrollView, Generic[T], can_focus=True):
 
     def _shares(self, width: int) -> tuple[int, ...]:
         """The width of each column, 0 for those that do not fit."""
-        if self._widths is not None:
-            return self._widths
+        # By the width, for a line may be drawn in a new one before `on_resize` is called.
+        if self._widths is not None and self._widths[0] == width:
+            return self._widths[1]
         widths = [column.width for column in self._columns]
         for place in sorted(range(len(widths)), key=lambda i: -self._columns[i].rank):
             if sum(one + _GAP for one in widths if one) <= width or not self._columns[place].rank:
@@ -328,8 +329,8 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         for turn, place in enumerate(growing):
             share = spare // len(growing) + (1 if turn < spare % len(growing) else 0)
             widths[place] = max(4, widths[place] + share)
-        self._widths = tuple(widths)
-        return self._widths
+        self._widths = width, tuple(widths)
+        return self._widths[1]
 
     def action_move(self, step: int) -> None:
         """Move the cursor."""

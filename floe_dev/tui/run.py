@@ -129,6 +129,10 @@ class RunScreen(DetailScreen):
             return replace(links, trace=dict(self._detail.tags).get("floe/trace_id"))
         return links
 
+    def shows_run(self, run_id: str) -> bool:
+        """Its own."""
+        return run_id == self.run_id
+
     @property
     def _going_on(self) -> bool:
         return self._detail is None or self._detail.status not in ("success", "failure", "canceled")

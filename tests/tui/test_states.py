@@ -158,6 +158,24 @@ def test_a_terminal_too_small_says_so_and_comes_back() -> None:
     run(go())
 
 
+def test_columns_share_the_width_that_is_drawn_not_the_one_before() -> None:
+    async def go() -> None:
+        async with shown(shop(), (80, 24)) as (app, pilot, _):
+            grid = app.screen.query_one("#assets", Grid)
+            narrow = grid.render_line(0).text
+            assert "why" not in narrow
+            await pilot.resize_terminal(200, 50)
+            # A line drawn in the old width until the event of the new one has been handled.
+            grid._shares(len(narrow))
+            assert [word in grid.render_line(0).text for word in ("checks", "part.", "why")] == [True] * 3
+            grid._shares(grid.size.width)
+            await pilot.resize_terminal(80, 24)
+            grid._shares(300)
+            assert grid.render_line(0).text.rstrip().endswith("checks")
+
+    run(go())
+
+
 def test_the_stack_is_stopped_only_after_yes() -> None:
     async def go() -> None:
         async with shown(shop()) as (app, pilot, backend):
@@ -271,6 +289,45 @@ def test_a_failed_run_is_told_and_shows_why() -> None:
             await pilot.press("R")
             await settled(pilot)
             assert backend.sent == [commands.Retry("r9" * 16)]
+
+    run(go())
+
+
+def test_a_run_that_is_watched_is_told_by_its_own_screen_alone() -> None:
+    going = RunView("r9" * 16, "assets", "started", 1.0, 1.0, assets=("silver/orders",))
+
+    async def go() -> None:
+        async with shown(shop(runs=full(going))) as (app, pilot, backend):
+            heard: list[int] = []
+            app.bell = lambda: heard.append(1)  # type: ignore[method-assign]
+            app.open_run(going.run_id)
+            await seen(app, pilot, "2 shows why")
+            backend.set(runs=full(replace(going, status="failure", ended_at=2.0)))
+            give_up = time.monotonic() + 8
+            while not heard and time.monotonic() < give_up:
+                await pilot.pause(0.05)
+            assert heard
+            await settled(pilot)
+            assert "press ! to see why" not in screen_text(app)
+
+    run(go())
+
+
+def test_an_asset_that_failed_tells_why_on_its_own_screen() -> None:
+    failed = RunView("r9" * 16, "assets", "failure", 1.0, 1.0, 2.0, assets=("silver/orders",))
+    orders = asset("silver/orders", "failed", why=("has a new code version",), last_run=failed.run_id)
+
+    async def go() -> None:
+        async with shown(shop(assets=full(orders), runs=full(failed)), (80, 24)) as (app, pilot, backend):
+            await pilot.press("enter")
+            text = await seen(app, pilot, "failed      Binder Error: column [red]totl[/red] not found")
+            assert "u shows its run   R tries it again" in text
+            await pilot.press("R")
+            await settled(pilot)
+            assert backend.sent == [commands.Retry(failed.run_id)]
+            backend.set(assets=full(replace(orders, state="fresh", why=())))
+            await seen(app, pilot, "● fresh")
+            assert "Binder Error" not in screen_text(app)
 
     run(go())
 
@@ -495,6 +552,24 @@ def test_help_names_the_keys_of_the_screen_and_remapped_ones_work() -> None:
             text = screen_text(app)
             assert "Keys of this screen" in text
             assert "Leave" in text
+            await pilot.press("escape", "enter", "f1")
+            assert "1-9                    The tab of that number" in await seen(app, pilot, "Next tab")
+            assert "Tab 1" not in screen_text(app)
+
+    run(go())
+
+
+def test_sql_that_fails_says_so_in_the_colours_of_the_theme() -> None:
+    async def go() -> None:
+        async with shown(shop(), theme="mono") as (app, pilot, _):
+            await pilot.press("colon", *"select", "enter")
+            text = await seen(app, pilot, "Parser Error: near [bold]")
+            assert "✗ failed" in text
+            told = app.screen.query_one("#told")
+            colours = {
+                segment.style.color.name for segment in told.render_line(0) if segment.style and segment.style.color
+            }
+            assert colours == {"#ffffff"}
 
     run(go())
 
