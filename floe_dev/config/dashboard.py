@@ -16,9 +16,12 @@ NOTICES = ("bell", "desktop", "off")
 
 @dataclass(frozen=True)
 class DashboardSettings:
-    """`keys` maps the id of a key binding to other keys, such as `{"help": "f1"}`; `notify` is bell, desktop or off."""
+    """`keys` maps the id of a key binding to other keys, such as `{"help": "f1"}`; `notify` is bell, desktop or off.
 
-    theme: str = "dark"
+    Without a `theme` the terminal decides.
+    """
+
+    theme: str | None = None
     notify: str = "bell"
     keys: Mapping[str, str] = field(default_factory=dict)
 
@@ -42,12 +45,12 @@ def load_settings(file: Path | None = None) -> DashboardSettings:
         raise _wrong(file, str(error).partition("\n")[0]) from error
     if not isinstance(content, dict) or set(content) - {"theme", "keys", "notify"}:
         raise _wrong(file, "it holds `theme`, `keys` and `notify`, nothing else")
-    theme, keys = content.get("theme", "dark"), content.get("keys") or {}
+    theme, keys = content.get("theme"), content.get("keys") or {}
     # YAML reads a bare `off` as false.
     notify = "off" if content.get("notify") is False else content.get("notify", "bell")
     if notify not in NOTICES:
         raise _wrong(file, f"notify is one of {', '.join(NOTICES)}")
-    if theme not in THEMES:
+    if theme not in (None, *THEMES):
         raise _wrong(file, f"theme is one of {', '.join(THEMES)}")
     if not isinstance(keys, dict):
         raise _wrong(file, "`keys` maps actions to keys")

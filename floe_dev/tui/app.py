@@ -17,7 +17,7 @@ from floe_dev.tui.grid import Grid
 from floe_dev.tui.overview import OverviewScreen
 from floe_dev.tui.palette import ItemProvider
 from floe_dev.tui.startup import StartScreen
-from floe_dev.tui.themes import CONTRAST, MONO, THEMES
+from floe_dev.tui.themes import OWN, THEMES
 
 #: Textual's own bindings that mean nothing here: the grids never scroll sideways.
 _SIDEWAYS = ("scroll_left", "scroll_right", "page_left", "page_right", "scroll_home", "scroll_end")
@@ -68,8 +68,8 @@ class DashboardApp(Actions):
 
     def on_mount(self) -> None:
         """The wanted look and keys."""
-        self.register_theme(CONTRAST)
-        self.register_theme(MONO)
+        for theme in OWN:
+            self.register_theme(theme)
         self.theme = THEMES[self._first_theme]
         if self._keys:
             self.set_keymap(self._keys)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from textual.theme import Theme
+from dataclasses import replace
+
+from textual.theme import BUILTIN_THEMES, Theme
 
 #: Name on the command line and in the settings -> Textual's name.
-THEMES = {"dark": "textual-dark", "light": "textual-light", "contrast": "floe-contrast", "mono": "floe-mono"}
+THEMES = {"dark": "floe-dark", "light": "floe-light", "contrast": "floe-contrast", "mono": "floe-mono"}
+# Textual's own have one orange for what goes on and for what is to be looked at, and in the light one the keys are
+# written in it, which nobody can read.
+DARK = replace(
+    BUILTIN_THEMES["textual-dark"],
+    name="floe-dark",
+    variables={**BUILTIN_THEMES["textual-dark"].variables, "text-accent": "#57a5e2"},
+)
+LIGHT = replace(BUILTIN_THEMES["textual-light"], name="floe-light", accent="#0060b0")
 CONTRAST = Theme(
     name="floe-contrast",
     primary="#ffff00",
@@ -43,3 +53,4 @@ MONO = Theme(
         "text-primary": "#ffffff",
     },
 )
+OWN = (DARK, LIGHT, CONTRAST, MONO)

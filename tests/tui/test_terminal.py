@@ -121,21 +121,27 @@ def test_what_is_pasted_into_the_filter_is_text_not_keys(dashboard: Open) -> Non
 
 
 def test_sixteen_colours_are_enough(dashboard: Open) -> None:
-    terminal = dashboard(environment={"TERM": "xterm-16color"})
+    terminal = dashboard(environment={"TERM": "screen"})
     terminal.wait_for(b"press S to start it")
     terminal.write(b"q")
     terminal.ended()
     assert not re.search(rb"\x1b\[[0-9;]*[34]8;[25];", terminal.output)
-    assert re.search(rb"\x1b\[[0-9;]*(3|9)[0-7][;m]", terminal.output)
+    # The keys in cyan and the panel with the focus in yellow: colours that the sixteen have, and not the nearest grey.
+    colours = set(re.findall(rb"\x1b\[(?:[0-9;]*;)?((?:3|9)[0-7])[;m]", terminal.output))
+    assert colours & {b"36", b"96"}
+    assert colours & {b"33", b"93"}
 
 
 def test_no_color_has_no_colour(dashboard: Open) -> None:
-    terminal = dashboard(environment={"NO_COLOR": "1"})
+    terminal = dashboard(environment={"NO_COLOR": "1", "COLORTERM": "truecolor"})
     terminal.wait_for(b"press S to start it")
     terminal.write(b"q")
     terminal.ended()
-    for red, green, blue in re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", terminal.output):
+    greys = re.findall(rb"48;2;(\d+);(\d+);(\d+)", terminal.output)
+    for red, green, blue in (*greys, *re.findall(rb"38;2;(\d+);(\d+);(\d+)", terminal.output)):
         assert red == green == blue
+    # On black: in the greys of the dark look the row that is selected is not seen.
+    assert (b"0", b"0", b"0") in greys
 
 
 def test_settings_that_are_wrong_are_told_on_the_normal_screen(dashboard: Open, tmp_path: Path) -> None:

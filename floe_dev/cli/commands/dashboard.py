@@ -16,6 +16,7 @@ from floe_dev.cli.output import Output
 from floe_dev.errors import Code, ExitCode, FloeError
 
 if TYPE_CHECKING:
+    from floe_dev.config.dashboard import DashboardSettings
     from floe_dev.model.commands import StartStack
     from floe_dev.session import Session
     from floe_dev.tui.app import DashboardApp
@@ -25,7 +26,12 @@ THEMES = ("dark", "light", "contrast", "mono")
 
 @click.command(short_help="Show the stack live: services, assets, tables, traces.")
 @click.option("--read-only", is_flag=True, help="Show everything, change nothing.")
-@click.option("--theme", type=click.Choice(THEMES), default=None, help="Colours (default: dark; T changes them).")
+@click.option(
+    "--theme",
+    type=click.Choice(THEMES),
+    default=None,
+    help="Colours (default: what the terminal can show).",
+)
 @click.option("--web", is_flag=True, help="Serve it to a browser on this machine, behind a token, until Ctrl-C.")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="With --web: the port (default: a free one).")
 @project_option
@@ -78,8 +84,7 @@ def show_dashboard(
     from floe_dev.tui.app import DashboardApp
 
     settings = load_settings()
-    if theme is None:
-        theme = "mono" if output.no_color else settings.theme
+    theme = theme or _theme(output, settings)
     backend = LocalBackend(session, read_only=read_only, export=lambda title: _capsule(session, title))
     backend.start()
     app = DashboardApp(
@@ -115,6 +120,21 @@ def show_dashboard(
     return int(app.return_code or ExitCode.OK)
 
 
+def _theme(output: Output, settings: DashboardSettings) -> str:
+    """The look that was not asked for on the command line.
+
+    Textual greys out any look where `NO_COLOR` is set, but the row that is selected is then hard to see in it. The soft
+    colours of the dark look are next to white among 16: a fresh asset and a failed one are the same.
+    """
+    from rich.console import Console
+
+    if output.no_color or os.environ.get("NO_COLOR"):
+        return "mono"
+    if settings.theme is not None:
+        return settings.theme
+    return "contrast" if Console().color_system in ("standard", "windows") else "dark"
+
+
 def _run(app: DashboardApp) -> str | None:
     """Run it in this terminal, and end with it: also where our parent ignores hang-ups (nohup), which is inherited."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -136,7 +156,7 @@ def show_capsule(output: Output, session: Session) -> int:
 
     assert isinstance(session, OfflineSession)
     settings = load_settings()
-    theme = "mono" if output.no_color else settings.theme
+    theme = _theme(output, settings)
     app = DashboardApp(CapsuleBackend(session), read_only=True, theme=theme, keys=settings.keys)
     _run(app)
     return int(app.return_code or ExitCode.OK)
