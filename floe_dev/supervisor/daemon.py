@@ -240,6 +240,8 @@ class Daemon:
         return {"command": Executor(self._running, self._stop).answer, "first-run-done": first_run_done}
 
     def _running(self) -> Supervisor:
+        if self._hub.stopping:
+            raise FloeError(Code.NOT_RUNNING, "the stack is stopping", why="somebody asked for it", fix="floe up")
         if self._supervisor is None or not self._hub.ready:
             raise FloeError(
                 Code.NOT_RUNNING, "the stack is still starting", why="it is not ready yet", fix="floe status --watch"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any, get_args
@@ -146,7 +148,25 @@ def test_what_dagster_and_the_catalog_say_comes_back_as_it_is(stack: TinyStack) 
     with pytest.raises(FloeError) as not_up:
         client.send(stack.root, commands.Cancel("a"))
     assert not_up.value.code is Code.DAGSTER_UNREACHABLE
+    with pytest.raises(FloeError) as many:
+        client.send(stack.root, commands.Materialize(tuple(f"{'n' * 50}/{'m' * 50}{n}" for n in range(20_000))))
+    assert many.value.what == not_up.value.what
     with pytest.raises(FloeError) as no_project:
         client.send(stack.root, commands.Rollback("a.b", 1, 2))
     assert no_project.value.code is Code.CONFIG_FILE_UNREADABLE
     assert no_project.value.where is not None
+
+
+def test_carrying_out_imports_nothing_heavy() -> None:
+    """All that `executing` imports when it is first needed."""
+    heavy = ("dagster", "pyiceberg", "pyarrow", "duckdb", "dbt", "sqlalchemy")
+    modules = (
+        "floe_dev.supervisor.executing",
+        "floe_dev.orchestrators.dagster.instigators",
+        "floe_dev.orchestrators.dagster.monitor",
+        "floe_dev.orchestrators.dagster.running",
+        "floe_dev.catalogs.client",
+        "floe_dev.config.connection",
+    )
+    program = f"import sys, {', '.join(modules)}; print([m for m in {heavy!r} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"

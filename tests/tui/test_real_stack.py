@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from textual.pilot import Pilot
 
@@ -663,6 +664,8 @@ def test_a_killed_supervisor_is_told_and_a_new_start_is_found(stack: Stack) -> N
 
     holder = read_holder(stack.session.layout)
     assert holder is not None
+    # It has carried out all that was done here; Dagster, were it imported for that, would be 54 MiB more.
+    assert psutil.Process(holder.pid).memory_full_info().uss < 45 << 20
 
     async def go() -> None:
         async with stack.app() as (app, pilot):
