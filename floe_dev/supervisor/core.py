@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from floe_dev.config.machine import machine_error
 from floe_dev.config.stacks import tables_of
 from floe_dev.drivers.forkclient import ForkClient
 from floe_dev.drivers.markers import kill_marked
@@ -195,9 +196,12 @@ class Supervisor:
             ) from None
 
     def finish_first_run(self) -> None:
-        """Remember that every asset was materialized once; raises OSError."""
+        """Remember that every asset was materialized once; raises FloeError 91xx where that cannot be written."""
         self.state = self.state.model_copy(update={"first_run_done": True})
-        save_state(self.layout, self.state)
+        try:
+            save_state(self.layout, self.state)
+        except OSError as error:
+            raise machine_error(error, self.layout.state_file) from error
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End every service once those that need it have ended, within `seconds`; then whatever carries the marker."""

@@ -55,6 +55,17 @@ class Executor:
                     fix="floe up",
                 )
             return {"done": carried.result()}
+        except FloeError:
+            raise
+        except Exception as defect:
+            # Else the connection would end, and whoever asked would take it for the supervisor's end.
+            traceback.print_exc(file=sys.stderr)
+            raise FloeError(
+                Code.INTERNAL,
+                "the supervisor failed to carry out a command",
+                why=f"{type(defect).__name__}: {defect}",
+                fix="floe logs supervisor",
+            ) from defect
         finally:
             carried.cancel()
             stopped.cancel()
@@ -103,18 +114,8 @@ async def _in_thread(work: Callable[[], str]) -> str:
     def run() -> None:
         try:
             over.set_result(work())
-        except FloeError as error:
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
             over.set_exception(error)
-        except Exception as defect:  # noqa: BLE001 - whoever asked must hear of it
-            traceback.print_exc(file=sys.stderr)
-            over.set_exception(
-                FloeError(
-                    Code.INTERNAL,
-                    "the supervisor failed to carry out a command",
-                    why=f"{type(defect).__name__}: {defect}",
-                    fix="floe logs supervisor",
-                )
-            )
 
     threading.Thread(target=run, name="floe-command", daemon=True).start()
     return await asyncio.wrap_future(over)

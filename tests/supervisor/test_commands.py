@@ -157,6 +157,34 @@ def test_what_dagster_and_the_catalog_say_comes_back_as_it_is(stack: TinyStack) 
     assert no_project.value.where is not None
 
 
+def test_a_command_is_carried_out_though_whoever_sent_it_is_gone(stack: TinyStack) -> None:
+    stack.declare(service("a"))
+    stack.up()
+    before = stack.pid("a")
+    with client._connect(stack.root) as connection:  # type: ignore[union-attr]
+        message = {"op": "command", **commands.encode(commands.RestartService("a"))}
+        connection.sendall(json.dumps(message).encode() + b"\n")
+    eventually(lambda: _restarted(stack, before), "it was not restarted", seconds=10)
+
+
+def _restarted(stack: TinyStack, before: int) -> bool:
+    status = stack.status()
+    assert status is not None
+    return status.ready and status.services[0].pid != before
+
+
+def test_a_defect_is_told_as_one_and_the_supervisor_lives(stack: TinyStack) -> None:
+    stack.declare(service("dagster"))
+    stack.up()
+    with pytest.raises(FloeError) as defect:
+        # No kind of automation that Dagster has, which no screen sends.
+        client.send(stack.root, commands.ToggleAutomation("a", "clock", on=False, selector="s"))
+    assert defect.value.code is Code.INTERNAL
+    assert "KeyError" in (defect.value.why or "")
+    assert "KeyError" in (stack.layout.logs_dir / "supervisor.log").read_text()
+    assert stack.status() is not None
+
+
 def test_carrying_out_imports_nothing_heavy() -> None:
     """All that `executing` imports when it is first needed."""
     heavy = ("dagster", "pyiceberg", "pyarrow", "duckdb", "dbt", "sqlalchemy")
