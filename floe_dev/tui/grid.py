@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -79,7 +79,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
     ]
 
     class Opened(Message):
-        """Enter or a click on the row under the cursor."""
+        """Enter, or a double click, on the row under the cursor."""
 
         def __init__(self, grid: Grid[Any], item: Any) -> None:
             self.grid = grid
@@ -123,6 +123,10 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         self.follow = False
         self._base = Style()
         self._ticked: list[list[Cell | str]] = []
+        #: Where the first line stood, and how many lines of titles there were, when it was drawn last.
+        self._drawn = (0, self._header)
+        #: Where and when a row was pressed with the mouse.
+        self._pressed: tuple[Offset, float] | None = None
         #: Items chosen with the space bar, by key.
         self.chosen: set[str] = set()
 
@@ -261,6 +265,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
     def render_lines(self, crop: Region) -> list[Strip]:
         """All lines of one drawing share the widget's style, which is costly to ask for."""
         self._base = self.rich_style
+        self._drawn = (self.scroll_offset.y, self._header)
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
@@ -349,19 +354,25 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         if self.current is not None:
             self.post_message(self.Opened(self, self.current))
 
-    def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor; one on the cursor's row opens it."""
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """The cursor goes to the row that was seen under the pointer: with the focus the panel may grow under it."""
+        spot, before = event.screen_offset, self._pressed
+        again = before is not None and before[0] == spot
+        if before is not None and again and event.time - before[1] < self.app.CLICK_CHAIN_TIME_THRESHOLD:
+            return
         # Within border and padding, which the event's own y counts too.
-        place = event.get_content_offset(self)
-        if place is None or place.y < self._header:
-            return
-        row = place.y + self.scroll_offset.y - self._header
-        if not 0 <= row < len(self._shown):
-            return
-        if row == self._cursor and self.has_focus and event.chain == 2:
-            self.action_open()
-        else:
+        place = event.get_content_offset_capture(self)
+        top, header = self._drawn
+        row = place.y + top - header
+        hit = place.x >= 0 and place.y >= header and row < len(self._shown)
+        self._pressed = (spot, event.time) if hit else None
+        if hit:
             self._go(row)
+
+    def on_click(self, event: events.Click) -> None:
+        """The second click opens what the first one was on."""
+        if event.chain == 2 and self._pressed is not None and self.has_focus:
+            self.action_open()
 
     def _go(self, row: int) -> None:
         row = max(0, min(row, len(self._shown) - 1))

@@ -544,6 +544,27 @@ def test_the_mouse_selects_opens_and_presses_keys() -> None:
     run(go())
 
 
+def test_a_click_into_a_small_panel_is_on_the_row_that_was_seen_there() -> None:
+    tables = full(*(TableView(f"silver.t{n}", "table", n, 1, 1, 1, n, "append", 1.0, "r1" * 16) for n in range(9)))
+
+    async def go() -> None:
+        async with shown(shop(tables=tables), (80, 24)) as (app, pilot, _):
+            grid = app.screen.query_one("#tables", Grid)
+            for times, crumb in ((1, ""), (2, "> silver.t1")):
+                row = next(y for y, line in enumerate(screen_text(app).splitlines()) if "silver.t1" in line)
+                await pilot.click(offset=(8, row), times=times)
+                await settled(pilot)
+                assert grid.current is not None
+                assert grid.current.identifier == "silver.t1"
+                assert crumb in screen_text(app)
+                await pilot.press("escape", "2")
+                await settled(pilot)
+                grid.select("silver.t0")
+                await settled(pilot)
+
+    run(go())
+
+
 def test_help_names_the_keys_of_the_screen_and_remapped_ones_work() -> None:
     async def go() -> None:
         async with shown(shop(), keys={"help": "f1"}) as (app, pilot, _):
