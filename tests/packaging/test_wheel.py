@@ -4,52 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.packaging.conftest import Environment
 
 pytestmark = [pytest.mark.package, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel and the source distribution, built from this checkout."""
-    folder = tmp_path_factory.mktemp("dist")
-    done = subprocess.run(
-        [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def clean_bin(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` of an environment that holds the wheel and what it needs, and nothing else."""
-    (wheel,) = dist.glob("*.whl")
-    venv = tmp_path_factory.mktemp("clean") / "venv"
-    pins = ["-c", str(ROOT / "constraints.txt")]
-    uv = shutil.which("uv")
-    if uv:
-        commands = [
-            [uv, "venv", "--quiet", "--python", sys.executable, str(venv)],
-            [uv, "pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), *pins, str(wheel)],
-        ]
-    else:
-        commands = [
-            [sys.executable, "-m", "venv", str(venv)],
-            [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", *pins, str(wheel)],
-        ]
-    for command in commands:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return venv / "bin"
 
 
 def test_the_wheel_carries_one_copy_of_stacks_sample_and_adapter(dist: Path) -> None:
@@ -74,19 +38,19 @@ def test_the_source_distribution_can_be_built_from(dist: Path) -> None:
     assert not [name for name in names if "/.floe/" in name]
 
 
-def test_init_and_up_in_an_empty_folder(clean_bin: Path, tmp_path: Path) -> None:
+def test_init_and_up_in_an_empty_folder(environment: Environment, tmp_path: Path) -> None:
     folder = tmp_path / "my shop"
     folder.mkdir()
     kept = {
         key: value for key, value in os.environ.items() if not key.startswith(("FLOE_", "DAGSTER_", "DBT_", "POLARIS_"))
     }
-    environment = {**kept, "PATH": "/usr/bin:/bin", "XDG_STATE_HOME": str(tmp_path / "state")}
+    variables = {**kept, "PATH": "/usr/bin:/bin", "XDG_STATE_HOME": str(tmp_path / "state")}
 
     def floe(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(clean_bin / "floe"), *arguments],
+            [str(environment.bin / "floe"), *arguments],
             cwd=folder,
-            env=environment,
+            env=variables,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
