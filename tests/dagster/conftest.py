@@ -67,7 +67,8 @@ def copy_sample(folder: Path) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
+# It ends with the tests of this folder: a stack that nobody looks at takes its share of the processors all the same.
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     made = Stack(copy_sample(tmp_path_factory.mktemp("stack")))
     up = made.floe("up", "--run", "--port", str(free_port()), "--progress", "plain")

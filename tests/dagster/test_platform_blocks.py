@@ -25,7 +25,7 @@ from floe_dev.session import Session
 from tests.dagster.conftest import Stack, copy_sample
 from tests.drivers.helpers import free_port
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dagster-stack"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 BLOCKS = Path(__file__).parents[1] / "fixtures" / "platform_blocks"
 BIN = Path(sys.executable).parent
 

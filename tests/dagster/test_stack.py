@@ -25,7 +25,7 @@ from floe_dev.orchestrators.dagster.watch import report_file
 from tests.dagster.all_told import RESOURCES, SNAPSHOTS
 from tests.dagster.conftest import TABLES, VIEWS, Stack, keys, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dagster-stack")]
+pytestmark = pytest.mark.stack
 
 
 def test_every_table_is_an_asset_and_was_made(stack: Stack) -> None:

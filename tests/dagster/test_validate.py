@@ -10,7 +10,7 @@ from floe_dev.session import Session
 from floe_dev.validate.checks import CHECKS, validate
 from tests.dagster.conftest import Stack
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dagster-stack")]
+pytestmark = pytest.mark.stack
 
 
 def test_the_sample_passes_every_check(stack: Stack) -> None:
