@@ -398,11 +398,15 @@ class Session:
         return found
 
     def duckdb(self, principal: str = "floe") -> duckdb.DuckDBPyConnection:
-        """A DuckDB connection with the catalog attached; the caller closes it."""
+        """A DuckDB connection with the catalog attached; the caller closes it.
+
+        It only reads where this machine may not write into the platform (FLOE1310).
+        """
         from floe_dev.compute.duckdb import connect
+        from floe_dev.config.writes import are_writes_allowed
 
         self.require_running()
-        return connect(self.connection(principal))
+        return connect(self.connection(principal), read_only=not are_writes_allowed(self.root, os.environ))
 
     def catalog(self, principal: str = "floe") -> RestCatalog:
         """PyIceberg's client of the catalog."""

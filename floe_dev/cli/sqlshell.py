@@ -23,6 +23,7 @@ from floe_dev.cli.output import Output
 from floe_dev.cli.render.errors import error_text
 from floe_dev.cli.render.style import count_text, terminal_width
 from floe_dev.cli.render.tables import FORMATS, write
+from floe_dev.compute.duckdb import refused_write
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.units import duration
 
@@ -265,6 +266,9 @@ def _translated(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def sql_error(error: duckdb.Error) -> FloeError:
     """DuckDB's message as an error: its first line is what is wrong, the rest (LINE 1: … ^) is shown as it is."""
+    refused = refused_write(error)
+    if refused is not None:
+        return refused
     text = str(error).strip()
     first, *rest = text.splitlines() or [type(error).__name__]
     why = None

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def connect(connection: CatalogConnection) -> duckdb.DuckDBPyConnection:
+def connect(connection: CatalogConnection, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the catalog attached as `connection.alias`; the caller closes it.
 
-    Two-part names such as `silver.orders` are found in the catalog. Raises FloeError 3002 where it cannot be attached.
+    Two-part names such as `silver.orders` are found in the catalog. With `read_only` DuckDB refuses every statement that
+    writes there, whatever the principal may. Raises FloeError 3002 where it cannot be attached.
     """
     import duckdb
 
-    database = attach(fresh(), connection)
+    database = attach(fresh(), connection, read_only=read_only)
     try:
         hydrate_views(database, connection)
         database.execute(f"SET search_path = '{_search_path(database, connection.alias)}'")
@@ -51,7 +52,9 @@ def fresh() -> duckdb.DuckDBPyConnection:
     return database
 
 
-def attach(database: duckdb.DuckDBPyConnection, connection: CatalogConnection) -> duckdb.DuckDBPyConnection:
+def attach(
+    database: duckdb.DuckDBPyConnection, connection: CatalogConnection, *, read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
     """Attach the catalog, as `connection.alias` and without its views, to what `fresh` returned.
 
     Closes it and raises FloeError 3002 where that cannot be.
@@ -59,7 +62,7 @@ def attach(database: duckdb.DuckDBPyConnection, connection: CatalogConnection) -
     import duckdb
 
     try:
-        database.execute(attach_sql(connection))
+        database.execute(attach_sql(connection, read_only=read_only))
     except duckdb.Error as error:
         database.close()
         raise _refused(connection, error) from error
@@ -75,6 +78,18 @@ def _refused(connection: CatalogConnection, error: Exception) -> FloeError:
     )
 
 
+def refused_write(error: duckdb.Error) -> FloeError | None:
+    """FLOE1310 where a statement would have written into a catalog attached with `read_only`; None for other errors."""
+    if "attached in read-only mode" not in str(error):
+        return None
+    return FloeError(
+        Code.WRITES_NOT_ALLOWED,
+        "this machine may not write into the platform",
+        why="nobody has allowed it for this project yet",
+        fix="floe run --allow-writes",
+    )
+
+
 def load_extensions(database: duckdb.DuckDBPyConnection) -> None:
     """LOAD the extensions from their wheels."""
     database.execute("SET autoinstall_known_extensions = false")
@@ -82,10 +97,11 @@ def load_extensions(database: duckdb.DuckDBPyConnection) -> None:
         database.execute(f"LOAD '{_quoted(str(path))}'")
 
 
-def attach_sql(connection: CatalogConnection) -> str:
+def attach_sql(connection: CatalogConnection, *, read_only: bool = False) -> str:
     """The ATTACH statement, with this connection's values."""
     options = {"TYPE": "iceberg", **connection.attach_options()}
-    rendered = ",\n    ".join(f"{name} '{_quoted(value)}'" for name, value in options.items())
+    items = [f"{name} '{_quoted(value)}'" for name, value in options.items()]
+    rendered = ",\n    ".join([*items, "READ_ONLY"] if read_only else items)
     return f"ATTACH '{_quoted(connection.warehouse)}' AS {identifier(connection.alias)} (\n    {rendered}\n)"
 
 

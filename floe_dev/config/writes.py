@@ -13,15 +13,19 @@ from floe_dev.model.layout import Layout
 
 def require_writes_allowed(root: Path, environ: Mapping[str, str], fix: str = "floe run --allow-writes") -> None:
     """On a platform that is not local, refuse until somebody allowed it by `fix`; raises FloeError 1310."""
-    platform = platform_name(root, environ)
-    if platform == "local" or Layout(root).writes_allowed.exists():
+    if are_writes_allowed(root, environ):
         return
     raise FloeError(
         Code.WRITES_NOT_ALLOWED,
-        f"runs from this machine may not write into the platform `{platform}`",
+        f"this machine may not write into the platform `{platform_name(root, environ)}`",
         why="nobody has allowed it for this project yet",
         fix=fix,
     )
+
+
+def are_writes_allowed(root: Path, environ: Mapping[str, str]) -> bool:
+    """Whether the platform is local, or somebody has allowed it."""
+    return platform_name(root, environ) == "local" or Layout(root).writes_allowed.exists()
 
 
 def allow_writes(root: Path) -> None:

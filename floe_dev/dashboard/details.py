@@ -76,8 +76,10 @@ class Details:
         )
 
     def query(self, sql: str, limit: int = 500) -> Rows:
-        """The first rows of a statement's result; FLOE6001 with DuckDB's words if it refuses."""
+        """The first rows of a statement's result; FLOE6001 if DuckDB refuses, 1310 if it may not write."""
         import duckdb
+
+        from floe_dev.compute.duckdb import refused_write
 
         with self._database_lock:
             try:
@@ -86,7 +88,7 @@ class Details:
                 return _rows(self._database, sql, limit)
             except duckdb.Error as error:
                 self._close_database()
-                raise FloeError(
+                raise refused_write(error) or FloeError(
                     Code.SQL_FAILED, "DuckDB refused the statement", why=str(error).strip(), fix="floe tables"
                 ) from error
 

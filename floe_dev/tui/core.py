@@ -196,6 +196,6 @@ class CoreApp(TypeAheadApp):
 
     @property
     def floe_screen(self) -> FloeScreen | None:
-        """The screen that is seen, unless a dialog lies over it."""
-        screen: Screen[Any] = self.screen
+        """The screen that is seen, unless a dialog lies over it, or the program is ending and there is none."""
+        screen: Screen[Any] | None = self.screen_stack[-1] if self.screen_stack else None
         return screen if isinstance(screen, FloeScreen) else None

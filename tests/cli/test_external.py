@@ -133,11 +133,17 @@ def test_up_only_looks_and_the_first_write_has_to_be_allowed(remote: Remote) -> 
     refused = remote.floe("run", "bronze/raw")
     assert refused.returncode != 0
     assert "--allow-writes" in refused.stdout + refused.stderr
+    typed = remote.floe("sql", "create table bronze.mine as select 1 as id")
+    assert "FLOE1310" in typed.stderr
+    assert "--allow-writes" in typed.stderr
     assert remote.tables() == []
 
     allowed = remote.floe("run", "bronze/raw", "--allow-writes")
     assert allowed.returncode == 0, allowed.stdout + allowed.stderr
     assert remote.tables() == ["bronze.raw"]
+    typed = remote.floe("sql", "create table bronze.mine as select 1 as id")
+    assert typed.returncode == 0, typed.stderr
+    assert remote.tables() == ["bronze.mine", "bronze.raw"]
     assert remote.floe("sql", "--format", "csv", "select count(*) from bronze.raw").stdout.split()[-1] == "10"
 
     secret = remote.connection.credential.client_secret.get_secret_value()
