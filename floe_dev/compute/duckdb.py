@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def connect(connection: CatalogConnection, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the catalog attached as `connection.alias`; the caller closes it.
 
-    Two-part names such as `silver.orders` are found in the catalog. With `read_only` DuckDB refuses every statement that
-    writes there, whatever the principal may. Raises FloeError 3002 where it cannot be attached.
+    Two-part names such as `silver.orders` are found in the catalog. With `read_only` DuckDB refuses every statement
+    that writes there, whatever the principal may. Raises FloeError 3002 where it cannot be attached.
     """
     import duckdb
 
