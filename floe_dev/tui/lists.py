@@ -169,6 +169,7 @@ class SliceGrid(Grid[Any]):
                 padding: 0 1; }
     SliceGrid:focus { border: round $primary; border-title-style: bold; }
     SliceGrid.-stale { border: round $warning; }
+    SliceGrid.-stale > .grid--ok, SliceGrid.-stale > .grid--busy { color: $text-muted; }
     """
 
     def __init__(self, name: str, number_key: str = "") -> None:

@@ -188,8 +188,9 @@ def test_detached_the_first_run_goes_on(project: Project) -> None:
     raise AssertionError(tables)
 
 
-@pytest.mark.parametrize("seconds", [0.15, 1.0, 2.5, 5.0])
-def test_ctrl_c_leaves_nothing(seconds: float, project: Project) -> None:
+@pytest.mark.parametrize("moment", [0.15, 1.0, 2.5, "bronze/raw"])
+def test_ctrl_c_leaves_nothing(moment: float | str, project: Project) -> None:
+    """After some seconds of the start, and when the first run makes its first asset."""
     with subprocess.Popen(
         [str(FLOE), "up"],
         cwd=project.root,
@@ -198,7 +199,12 @@ def test_ctrl_c_leaves_nothing(seconds: float, project: Project) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        time.sleep(seconds)
+        if isinstance(moment, str):
+            assert process.stderr is not None
+            while (line := process.stderr.readline()) and moment not in line:
+                pass
+        else:
+            time.sleep(moment)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED, err
