@@ -15,7 +15,7 @@ from floe_dev.config.project import load_project
 from floe_dev.dbt.profile import check_profile, write_profile
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.project import Project
-from floe_dev.orchestrators.dagster.automation import project_automation
+from floe_dev.orchestrators.dagster.automation import check_started_jobs, project_automation
 from floe_dev.orchestrators.dagster.definitions import asset_modules
 from floe_dev.orchestrators.dagster.graph import check_dbt_keys, check_graph
 from floe_dev.orchestrators.dagster.manifest import check_version
@@ -105,6 +105,27 @@ def test_a_circle_is_named_with_the_lines_of_its_assets(tmp_path: Path) -> None:
     lines = {line_of(text, f"def of_the_circle_{name}") - 1 for name in "ab"}
     assert refused.value.where.line in lines
     assert len(refused.value.detail) == 2
+
+
+@dg.asset(key_prefix="s", partitions_def=dg.DailyPartitionsDefinition("2025-01-01"))
+def of_each_day() -> None: ...
+
+
+def test_a_job_that_is_started_without_a_partition_selects_no_partitioned_asset(tmp_path: Path) -> None:
+    jobs = 'orchestration:\n  jobs:\n    all: {select: "*"}\n'
+    jobs += '    some: {select: "key:elsewhere or not key:s/of_each_day"}\n'
+    by_hand = project(tmp_path, jobs)
+    definitions = dg.Definitions(assets=[of_each_day, of_the_circle_a])
+    check_started_jobs(by_hand, definitions)
+    fine = project(tmp_path, jobs + '  schedules:\n    night: {job: some, cron: "0 3 * * *"}\n')
+    check_started_jobs(fine, definitions)
+    with pytest.raises(FloeError, match=r"FLOE1202.*s/of_each_day") as refused:
+        check_started_jobs(
+            project(tmp_path, jobs + "  sensors:\n    drop: {type: file, path: in, job: all}\n"), definitions
+        )
+    assert "`drop` would start" in str(refused.value.why)
+    assert refused.value.where is not None
+    assert refused.value.where.line == 6
 
 
 def test_a_manifest_of_another_dbt_is_refused_at_the_line_that_names_it(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from floe_dev.config.credentials import load_secrets
 from floe_dev.config.project import load_project
 from floe_dev.drivers import forkserver
 from floe_dev.model.layout import Layout
+from floe_dev.orchestrators.dagster import instigators
 from floe_dev.orchestrators.dagster.launcher import PID_TAG
 from floe_dev.orchestrators.dagster.watch import report_file
 from tests.dagster.all_told import RESOURCES, SNAPSHOTS
@@ -76,6 +77,20 @@ def test_a_run_of_a_selection(stack: Stack) -> None:
     assert done.returncode == 0, done.stderr
     after = {asset.key: asset.materialized_at for asset in stack.dagster.assets()}
     assert {key for key in after if after[key] != before[key]} == {"gold/metrics"}
+
+
+def test_what_the_schedules_start_goes_well(stack: Stack) -> None:
+    for automation in instigators.automations(stack.dagster):
+        if automation.kind == "schedule":
+            evaluation = instigators.evaluate(stack.dagster, automation)
+            assert (len(evaluation.requests), evaluation.error) == (1, ""), automation.name
+            (run_id,) = instigators.launch_requests(stack.dagster, evaluation.requests)
+            assert _end_of(stack, run_id) == "SUCCESS", automation.name
+
+
+def _end_of(stack: Stack, run_id: str) -> str:
+    wait_until(lambda: stack.dagster.run_status(run_id) in ("SUCCESS", "FAILURE"), 60)
+    return stack.dagster.run_status(run_id)
 
 
 def test_incremental_runs_add_nothing_twice(stack: Stack) -> None:

@@ -51,6 +51,31 @@ def project_automation(project: Project, *, start_switched_off: bool = False) ->
     )
 
 
+def check_started_jobs(project: Project, definitions: dg.Definitions) -> None:
+    """Refuse a job without partitions that a schedule or a sensor starts and that selects assets with partitions.
+
+    Its runs would fail at the first of them, each time (FloeError 1202).
+    """
+    orchestration = project.spec.orchestration
+    # What another Definitions object will bring is not known here: a selection may name it.
+    assets = [each for each in definitions.assets or () if isinstance(each, dg.AssetsDefinition)]
+    parted = {spec.key for each in assets for spec in each.specs if spec.partitions_def is not None}
+    started: Mapping[str, Schedule | Sensor] = {**orchestration.schedules, **orchestration.sensors}
+    for name, job in orchestration.jobs.items():
+        starters = [starter for starter, one in started.items() if one.job == name]
+        if job.partitions or not starters or not parted:
+            continue
+        selected = dg.AssetSelection.from_string(job.select).resolve(assets, allow_missing=True)
+        if found := sorted(key.to_user_string() for key in parted & selected):
+            raise invalid(
+                project,
+                ("orchestration", "jobs", name, "select"),
+                f"the job `{name}` has no partitions, and selects assets that have: {', '.join(found)}",
+                f"{', '.join(f'`{starter}`' for starter in starters)} would start runs that fail there",
+                f'give the job `partitions`, or take them out: `({job.select}) and not key:"{found[0]}"`',
+            )
+
+
 def _job(name: str, job: Job, partitions: Mapping[str, Any]) -> UnresolvedJob:
     return dg.define_asset_job(
         name,

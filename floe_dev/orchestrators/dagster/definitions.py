@@ -18,7 +18,7 @@ from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.artifacts import CompiledArtifacts
 from floe_dev.model.project import Project
 from floe_dev.orchestrators.dagster.asset_lineage import register
-from floe_dev.orchestrators.dagster.automation import project_automation
+from floe_dev.orchestrators.dagster.automation import check_started_jobs, project_automation
 from floe_dev.orchestrators.dagster.dbt_assets import project_dbt_assets
 from floe_dev.orchestrators.dagster.dbt_project import dagster_dbt_project, dbt_resource
 from floe_dev.orchestrators.dagster.deployment import deployed_project
@@ -68,7 +68,9 @@ def build_definitions(project: Project | CompiledArtifacts | Path | str | None =
             sensors=started.sensors,
         )
     )
-    return with_options(project, dg.Definitions.merge(*definitions))
+    whole = with_options(project, dg.Definitions.merge(*definitions))
+    check_started_jobs(project, whole)
+    return whole
 
 
 def is_local(project: Project) -> bool:

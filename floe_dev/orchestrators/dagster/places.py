@@ -8,8 +8,8 @@ from floe_dev.model.layout import FLOE_FILE
 from floe_dev.model.project import Project
 
 
-def invalid(project: Project, place: KeyPath, what: str, why: str) -> FloeError:
+def invalid(project: Project, place: KeyPath, what: str, why: str, fix: str | None = None) -> FloeError:
     """FLOE1202 at `place`; the file is read again, which only a failing load does."""
     file = project.root / FLOE_FILE
     where = read_yaml(file).where(place) if file.is_file() else Where(file)
-    return FloeError(Code.INVALID_VALUE, what, why=why, fix=f"correct `{where.key}`", where=where)
+    return FloeError(Code.INVALID_VALUE, what, why=why, fix=fix or f"correct `{where.key}`", where=where)
