@@ -14,6 +14,7 @@ from floe_dev.model.commands import StartStack
 from floe_dev.tui.actions import Actions
 from floe_dev.tui.dialogs import ConfirmScreen, HelpScreen
 from floe_dev.tui.grid import Grid
+from floe_dev.tui.offered import offered
 from floe_dev.tui.overview import OverviewScreen
 from floe_dev.tui.palette import ItemProvider
 from floe_dev.tui.startup import StartScreen
@@ -100,7 +101,9 @@ class DashboardApp(Actions):
         """The keys of this screen."""
         rows: dict[str, list[str]] = {}
         # What this screen can do comes before how one moves in it.
-        for active in sorted(self.screen.active_bindings.values(), key=lambda one: isinstance(one.node, Grid)):
+        for active in sorted(
+            offered(self.screen, read_only=self.read_only), key=lambda one: isinstance(one.node, Grid)
+        ):
             binding = active.binding
             if binding.action.startswith("tab_number("):
                 rows.setdefault("The tab of that number", ["1-9"])
@@ -118,7 +121,7 @@ class DashboardApp(Actions):
         """Every action with a key, in the palette, once."""
         told: dict[str, list[str]] = {}
         actions: dict[str, tuple[str, Any]] = {}
-        for active in screen.active_bindings.values():
+        for active in offered(screen, read_only=self.read_only):
             binding = active.binding
             if not binding.description or binding.action in (*_NOT_HELPFUL, "command_palette"):
                 continue

@@ -78,7 +78,7 @@ class FloeScreen(Screen[None]):
         with Vertical(id="body"):
             yield from self.body()
         yield Input(id="filter", placeholder="filter: word  !not  column:word", compact=True)
-        yield KeyLine()
+        yield KeyLine(read_only=self.floe.read_only)
         yield Static("the terminal is too small\nfloe's dashboard needs 60x15", id="small", markup=False)
 
     def body(self) -> ComposeResult:

@@ -13,6 +13,8 @@ from textual import events
 from textual.screen import Screen
 from textual.widget import Widget
 
+from floe_dev.tui.offered import offered
+
 _HELP = "question_mark"
 
 
@@ -25,9 +27,10 @@ class KeyLine(Widget):
     KeyLine > .keyline--key { color: $accent; text-style: bold; }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, read_only: bool = False) -> None:
         """Empty until the screen knows its keys."""
         super().__init__()
+        self._read_only = read_only
         self._keys: tuple[tuple[str, str, str], ...] = ()
         #: Where each key's words begin and end, in cells.
         self._places: list[tuple[int, int, str]] = []
@@ -41,7 +44,7 @@ class KeyLine(Widget):
         if not self.is_attached or screen is not self.app.screen:
             return
         found: dict[str, tuple[str, str, str]] = {}
-        for active in screen.active_bindings.values():
+        for active in offered(screen, read_only=self._read_only):
             binding = active.binding
             if binding.show and binding.description and active.enabled:
                 shown = binding.key_display or self.app.get_key_display(binding)

@@ -210,6 +210,22 @@ def test_read_only_sends_nothing() -> None:
     run(go())
 
 
+@pytest.mark.parametrize("read_only", [True, False])
+def test_read_only_offers_nothing_that_changes_something(read_only: bool) -> None:
+    async def go() -> None:
+        async with shown(shop(), (120, 70), read_only=read_only) as (app, pilot, _):
+            await settled(pilot)
+            lines = screen_text(app).splitlines()
+            await pilot.press("question_mark")
+            texts = [lines[-1], await seen(app, pilot, "Keys of this screen")]
+            assert ["Run it" in texts[0], "Stop the stack" in texts[1], "Materialize" in texts[1]] == [
+                not read_only
+            ] * 3
+            assert "Leave" in texts[0]
+
+    run(go())
+
+
 def test_materialize_one_several_or_with_what_depends_on_it() -> None:
     async def go() -> None:
         async with shown(shop()) as (_app, pilot, backend):
