@@ -80,14 +80,9 @@ def _refused(connection: CatalogConnection, error: Exception) -> FloeError:
 
 def refused_write(error: duckdb.Error) -> FloeError | None:
     """FLOE1310 where a statement would have written into a catalog attached with `read_only`; None for other errors."""
-    if "attached in read-only mode" not in str(error):
-        return None
-    return FloeError(
-        Code.WRITES_NOT_ALLOWED,
-        "this machine may not write into the platform",
-        why="nobody has allowed it for this project yet",
-        fix="floe run --allow-writes",
-    )
+    from floe_dev.config.writes import not_allowed
+
+    return not_allowed() if "attached in read-only mode" in str(error) else None
 
 
 def load_extensions(database: duckdb.DuckDBPyConnection) -> None:

@@ -6,6 +6,8 @@ import graphlib
 from collections.abc import Hashable, Iterable, Mapping
 from typing import TypeVar
 
+from floe_dev.errors import Code, FloeError, Where
+
 _Key = TypeVar("_Key", bound=Hashable)
 
 
@@ -16,3 +18,14 @@ def circle(needs: Mapping[_Key, Iterable[_Key]]) -> list[_Key]:
     except graphlib.CycleError as error:
         return list(reversed(error.args[1]))
     return []
+
+
+def waiting_circle(found: Iterable[str], where: Where | None = None) -> FloeError:
+    """FLOE1202 for parts of a stack that wait for each other."""
+    return FloeError(
+        Code.INVALID_VALUE,
+        "the stack's services wait for each other in a circle",
+        why=" -> ".join(found),
+        fix="take one of these out of its `depends_on`",
+        where=where,
+    )

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from floe_dev.config import compose
 from floe_dev.config.bundled import bundled
-from floe_dev.config.circles import circle
+from floe_dev.config.circles import circle, waiting_circle
 from floe_dev.config.compose import ContainerFile, without_extensions
 from floe_dev.config.interpolation import MissingVariableError, interpolate
 from floe_dev.config.validation import validate
@@ -149,13 +149,8 @@ def _load(name: str, project_root: Path | None, images: Mapping[str, str], exten
                 )
     found = circle({service.name: service.depends_on for service in services.values()})
     if found:
-        raise FloeError(
-            Code.INVALID_VALUE,
-            "the stack's services wait for each other in a circle",
-            why=" -> ".join(found),
-            fix="take one of these out of its `depends_on`",
-            where=source.where(("services", next(key for key in found if key in own), "depends_on")),
-        )
+        place = ("services", next(key for key in found if key in own), "depends_on")
+        raise waiting_circle(found, source.where(place))
     return Stack(
         name=own_name,
         tables=base.tables,

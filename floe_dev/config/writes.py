@@ -15,9 +15,14 @@ def require_writes_allowed(root: Path, environ: Mapping[str, str], fix: str = "f
     """On a platform that is not local, refuse until somebody allowed it by `fix`; raises FloeError 1310."""
     if are_writes_allowed(root, environ):
         return
-    raise FloeError(
+    raise not_allowed(f"the platform `{platform_name(root, environ)}`", fix)
+
+
+def not_allowed(platform: str = "the platform", fix: str = "floe run --allow-writes") -> FloeError:
+    """FLOE1310, where somebody has to allow it by `fix` first."""
+    return FloeError(
         Code.WRITES_NOT_ALLOWED,
-        f"this machine may not write into the platform `{platform_name(root, environ)}`",
+        f"this machine may not write into {platform}",
         why="nobody has allowed it for this project yet",
         fix=fix,
     )

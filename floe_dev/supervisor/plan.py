@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from floe_dev.config.circles import circle
+from floe_dev.config.circles import circle, waiting_circle
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.stack import Service
 
@@ -55,9 +55,4 @@ class Plan:
                     )
         found = circle({name: node.depends_on for name, node in nodes.items()})
         if found:
-            raise FloeError(
-                Code.INVALID_VALUE,
-                "the stack's services wait for each other in a circle",
-                why=" -> ".join(found),
-                fix="take one of these out of its `depends_on`",
-            )
+            raise waiting_circle(found)
