@@ -122,12 +122,6 @@ class DetailScreen(FloeScreen):
             self._asked = pane
         elif pane is not None:
             self.query_one(TabbedContent).active = pane
-            self._focus(pane)
-            # Once more: a grid that was hidden a moment ago may hear so only now, and gives the focus to the tabs.
-            self.call_after_refresh(self._focus, pane)
-
-    def _focus(self, pane: str) -> None:
-        if self.query_one(TabbedContent).active == pane:
             self.query_one(f"#{pane}").query_one(Grid).focus()
 
     @on(TabbedContent.TabActivated)

@@ -139,6 +139,11 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         finally:
             self.set_reactive(Grid.show_vertical_scrollbar, bar)
 
+    def on_hide(self, event: events.Hide) -> None:
+        """One that is shown again by the time it hears of it keeps the focus, which Textual would give away."""
+        if all(node.display for node in self.ancestors_with_self):
+            event.prevent_default()
+
     def fold(self, folded: bool) -> None:
         """Without the line of titles, where there is room for two or three rows only."""
         if self._header != (0 if folded else 1):

@@ -531,6 +531,24 @@ def test_a_change_of_focus_draws_two_panels_at_once_and_not_the_screen(monkeypat
     run(go())
 
 
+def test_a_grid_that_hears_late_that_it_was_hidden_keeps_the_focus() -> None:
+    """As that of a tab does on a busy machine, where the tab is shown again by then."""
+
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, _):
+            await pilot.press("2")
+            grid = app.screen.query_one("#assets", Grid)
+            assert grid.has_focus
+            grid.post_message(events.Hide())
+            await settled(pilot)
+            assert grid.has_focus
+            grid.display = False
+            await settled(pilot)
+            assert not grid.has_focus
+
+    run(go())
+
+
 def test_where_one_is_stands_in_the_breadcrumbs_before_how_one_came_there() -> None:
     async def go() -> None:
         async with shown(shop(), (80, 24)) as (app, pilot, _):
