@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from rich.cells import cell_len
 from rich.text import Text
-from textual import events, on
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from floe_dev.errors import FloeError
 from floe_dev.model.state import State
+from floe_dev.tui.filterline import FilterLine
 from floe_dev.tui.grid import Grid
 from floe_dev.tui.join import Links
 from floe_dev.tui.keyline import KeyLine
@@ -40,8 +41,6 @@ class FloeScreen(Screen[None]):
     FloeScreen { background: $surface; }
     #crumbs { height: 1; padding: 0 1; background: $panel; color: $text; }
     #body { height: 1fr; }
-    #filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
-    #filter.-shown { display: block; }
     #small { display: none; width: 100%; height: 100%; content-align: center middle; text-align: center; }
     FloeScreen.-small > * { display: none; }
     FloeScreen.-small > #small { display: block; }
@@ -77,7 +76,7 @@ class FloeScreen(Screen[None]):
         yield Static(id="crumbs", markup=False)
         with Vertical(id="body"):
             yield from self.body()
-        yield Input(id="filter", placeholder="filter: word  !not  column:word", compact=True)
+        yield FilterLine()
         yield KeyLine(read_only=self.floe.read_only)
         yield Static("the terminal is too small\nfloe's dashboard needs 60x15", id="small", markup=False)
 
@@ -169,46 +168,19 @@ class FloeScreen(Screen[None]):
 
     def action_back(self) -> None:
         """A filter first, then the screen."""
-        line = self.query_one("#filter", Input)
+        line = self.query_one(FilterLine)
         grid = self.grid
         if line.has_focus:
-            line.value = ""
-            self._close_filter()
+            line.drop()
         elif grid is not None and grid.filter_text:
             grid.set_filter("")
-            self.take(self.floe.backend.state)
         elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()
 
     def action_filter(self) -> None:
         """Open the filter line of the grid."""
         if (grid := self.grid) is not None:
-            self._filtered = grid
-            line = self.query_one("#filter", Input)
-            line.value = grid.filter_text
-            line.add_class("-shown")
-            line.focus()
-
-    @on(Input.Changed, "#filter")
-    def _filter_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        grid = getattr(self, "_filtered", None)
-        if grid is not None and event.input.has_class("-shown"):
-            grid.set_filter(event.value)
-            if isinstance(grid, SliceGrid):
-                grid.retitle(self.floe.backend.state)
-
-    @on(Input.Submitted, "#filter")
-    def _filter_done(self, event: Input.Submitted) -> None:
-        event.stop()
-        self._close_filter()
-
-    def _close_filter(self) -> None:
-        line = self.query_one("#filter", Input)
-        line.remove_class("-shown")
-        grid = getattr(self, "_filtered", None)
-        if grid is not None:
-            grid.focus()
+            self.query_one(FilterLine).open(grid)
 
     def fetch(self, work: Callable[[], R], done: Callable[[R], None]) -> None:
         """Do `work` in a thread and hand its answer to `done`, unless the screen is gone; an error is shown."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from rich.text import Text
+
 from floe_dev.model.state import AssetView, AutomationView, RunView, ServiceView, Slice, State, TableView
 from floe_dev.model.traces import TraceSummary
 from floe_dev.model.units import duration, size
 from floe_dev.tui.grid import Column, Grid
-from floe_dev.tui.text import Cell, age, clock, number, state_cell, tone_of, until
+from floe_dev.tui.text import Cell, age, clock, inert, number, state_cell, tone_of, until
 
 
 def _service_state(service: ServiceView) -> Cell:
@@ -177,6 +179,7 @@ class SliceGrid(Grid[Any]):
         super().__init__(_COLUMNS[name], lambda item: key_of(name, item), id=name)
         self.slice_name = name
         self._number_key = number_key
+        self._part: Slice[Any] = Slice()
         self._told: tuple[object, ...] = ()
         self._titles: tuple[object, ...] = ()
 
@@ -189,20 +192,20 @@ class SliceGrid(Grid[Any]):
             placeholder = (f"△ {part.reason}", "warn")
         else:
             placeholder = (_EMPTY[self.slice_name], "dim")
-        told = (part.items, part.stale_since, part.reason, placeholder, len(self.items))
-        if told == self._told:
-            return
-        self.show(part.items, placeholder)
-        self._told = (*told[:-1], len(self.items))
-        self.retitle(state)
+        told = (part.items, part.stale_since, part.reason, placeholder)
+        if told != self._told:
+            self._told, self._part = told, part
+            self.show(part.items, placeholder)
+            self._retitle()
 
-    def retitle(self, state: State) -> None:
+    def set_filter(self, text: str) -> None:
+        """Show only what matches; the border says how many those are."""
+        super().set_filter(text)
+        self._retitle()
+
+    def _retitle(self) -> None:
         """The border's words."""
-        from rich.text import Text
-
-        from floe_dev.tui.text import inert
-
-        part: Slice[Any] = getattr(state, self.slice_name)
+        part = self._part
         head = f"{self._number_key} {self.slice_name}".strip()
         shown = f"{len(self.items)}/{self.total}" if self.filter_text else f"{self.total}"
         title = Text(f"{head} {shown}")

@@ -30,21 +30,15 @@ class ListScreen(FloeScreen):
         Binding("space", "choose", "Choose", show=False, id="choose", tooltip="Choose several assets for r"),
     ]
 
-    def __init__(self, name: str, filter_text: str = "") -> None:
-        """The list of the slice `name`, filtered if wanted."""
+    def __init__(self, name: str) -> None:
+        """The list of the slice `name`."""
         super().__init__()
         self.crumb = name
         self._slice = name
-        self._first_filter = filter_text
 
     def body(self) -> ComposeResult:
         """The list."""
         yield SliceGrid(self._slice)
-
-    def on_mount(self) -> None:
-        """Show what is known now."""
-        if self._first_filter:
-            self.query_one(SliceGrid).set_filter(self._first_filter)
 
     def links(self) -> Links:
         """What the item under the cursor belongs to."""

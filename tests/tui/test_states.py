@@ -145,6 +145,32 @@ def test_thousands_of_rows_and_the_cursor_stays_on_its_item() -> None:
     run(go())
 
 
+def test_the_filter_line_tells_how_it_is_left_and_is_gone_then() -> None:
+    async def go() -> None:
+        async with shown(shop(), (60, 24)) as (app, pilot, _):
+            await pilot.press("slash", *"raw/")
+            last = (await seen(app, pilot, "Keep the filter")).splitlines()[-1].strip()
+            assert last == "Enter Keep the filter  Esc Drop it"
+            await pilot.press("backspace", "enter")
+            assert "· /raw" in await seen(app, pilot, "/ Find")
+            await pilot.press("slash", *"x", "escape")
+            assert "· /raw" not in await seen(app, pilot, "/ Find")
+            # The window of the terminal is left and comes back: so does the line.
+            await pilot.press("slash", "r")
+            app.post_message(events.AppBlur())
+            await settled(pilot)
+            app.post_message(events.AppFocus())
+            await settled(pilot)
+            await pilot.press("a", "tab")
+            text = await seen(app, pilot, "/ Find")
+            assert "· /ra" in text
+            assert "filter:" not in text
+            await pilot.press("2", "escape")
+            assert "2 assets 3" in await seen(app, pilot, "/ Find")
+
+    run(go())
+
+
 def test_a_terminal_too_small_says_so_and_comes_back() -> None:
     async def go() -> None:
         async with shown(shop(), (40, 10)) as (app, pilot, _):
