@@ -179,7 +179,6 @@ def test_dagsters_own_backfill_of_thirty_days_is_one_run(stack: Stack) -> None:
         found: list[dict[str, Any]] = stack.dagster.query(RUNS, id=backfill)["runsOrError"]["results"]
         return found
 
-    # The daemon looks for backfills every thirty seconds.
     wait_until(lambda: any(run["status"] in ("SUCCESS", "FAILURE") for run in runs()), 240)
     (run,) = runs()
     assert run["status"] == "SUCCESS"

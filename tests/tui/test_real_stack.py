@@ -414,7 +414,8 @@ def test_partitions_are_backfilled_and_the_backfill_is_seen(stack: Stack) -> Non
             await pilot.press("enter")
             await seen(app, pilot, "of 3 partitions started", 30)
             await pilot.press("6")
-            await seen(app, pilot, "backfill", 20)
+            grid = app.screen.query_one("#automations", Grid)
+            await until(pilot, lambda: any(one.kind == "backfill" for one in grid.items), "no backfill is listed", 30)
             await pilot.press("end", "enter")
             text = await seen(app, pilot, "2025-01-03", 20)
             assert "bronze/daily" in text

@@ -74,7 +74,14 @@ def dagster_services(
         Service(
             name=DAEMON,
             command=(
-                *("{python}", "-m", "dagster._daemon", "run", "--workspace", "{state}/dagster/workspace.yaml"),
+                *(
+                    "{python}",
+                    "-m",
+                    "floe_dev.orchestrators.dagster.daemon",
+                    "run",
+                    "--workspace",
+                    "{state}/dagster/workspace.yaml",
+                ),
                 *("--log-level", "warning"),
             ),
             # The daemon is in nobody's way to ready: it starts when the code server has had its turn at the processors.
