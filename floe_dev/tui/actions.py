@@ -12,10 +12,8 @@ from floe_dev.model import commands
 from floe_dev.model.details import AssetDetail
 from floe_dev.tui.asset import AssetScreen
 from floe_dev.tui.dialogs import ChoiceScreen, SqlScreen
-from floe_dev.tui.launches import Launch
 from floe_dev.tui.lists import run_title
 from floe_dev.tui.navigation import Navigation
-from floe_dev.tui.run import RunScreen
 from floe_dev.tui.selection import closure
 from floe_dev.tui.startup import StartScreen
 from floe_dev.tui.text import inert
@@ -65,7 +63,7 @@ class Actions(Navigation):
             else:
                 self._pick_partitions(keys)
         elif len(keys) > 1:
-            self._start_run(commands.Materialize(keys), keys)
+            self.start_run(commands.Materialize(keys), keys)
         else:
             self._with_neighbours(keys[0])
 
@@ -78,12 +76,12 @@ class Actions(Navigation):
             if len(found) > 1:
                 sets[f"{name} ({len(found)})"] = found
         if len(sets) == 1 or self.read_only:
-            self._start_run(commands.Materialize((key,)), (key,))
+            self.start_run(commands.Materialize((key,)), (key,))
             return
 
         def chosen(choice: list[str] | None) -> None:
             if choice:
-                self._start_run(commands.Materialize(sets[choice[0]]), sets[choice[0]])
+                self.start_run(commands.Materialize(sets[choice[0]]), sets[choice[0]])
 
         options = [(name, f"{'+' if 'up' in name else ''}{key}{'+' if 'down' in name else ''}") for name in sets]
         self.push_screen(ChoiceScreen(f"Materialize {key}", options, values=list(sets)), chosen)
@@ -106,23 +104,9 @@ class Actions(Navigation):
     def _make_partitions(self, keys: tuple[str, ...], partitions: Sequence[str]) -> None:
         wanted = tuple(dict.fromkeys(partitions))
         if len(wanted) == 1:
-            self._start_run(commands.Materialize(keys, wanted[0]), keys)
+            self.start_run(commands.Materialize(keys, wanted[0]), keys)
         else:
             self.act(commands.Backfill(keys, wanted))
-
-    def _start_run(self, command: commands.Materialize | commands.Retry, assets: tuple[str, ...]) -> None:
-        """Ask for a run of these assets; from now on `u` on one of them is this run."""
-        launch = Launch(assets, self.backend.state)
-
-        def over(answer: str | FloeError) -> None:
-            launch.refused = isinstance(answer, FloeError)
-            # Whoever has pressed it already sees the run.
-            waits = self._waiting_on is not None or isinstance(self.screen, RunScreen)
-            self.told(answer if isinstance(answer, FloeError) or waits else f"{answer}: press u to watch it")
-
-        if not self.read_only:
-            self._launch = launch
-        self.act(command, done=over)
 
     def action_again(self) -> None:
         """Restart the service, or retry the run, that is selected."""
@@ -134,7 +118,7 @@ class Actions(Navigation):
             asking = (f"Restart {links.service}?", "what waits for it fails meanwhile; data stay")
             self.act(commands.RestartService(links.service), asking)
         elif links.run is not None:
-            self._start_run(commands.Retry(links.run), links.assets)
+            self.start_run(commands.Retry(links.run), links.assets)
         else:
             self.warn("select a service or a run first")
 

@@ -118,10 +118,10 @@ class DashboardApp(Actions):
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Every action with a key, in the palette, once."""
+        """Every action with a key, in the palette, once; over a dialog those of the screen below it."""
         told: dict[str, list[str]] = {}
         actions: dict[str, tuple[str, Any]] = {}
-        for active in offered(screen, read_only=self.read_only):
+        for active in offered(self.screen_below or screen, read_only=self.read_only):
             binding = active.binding
             if not binding.description or binding.action in (*_NOT_HELPFUL, "command_palette"):
                 continue
@@ -132,6 +132,7 @@ class DashboardApp(Actions):
             action, node = actions[name]
 
             def run(action: str = action, node: Any = node) -> None:
+                self.close_dialogs()
                 self.call_later(self.run_action, action, node)
 
             yield SystemCommand(name, f"key {'  '.join(dict.fromkeys(keys))}", run)

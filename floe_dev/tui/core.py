@@ -8,15 +8,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from textual.screen import Screen
-
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands
 from floe_dev.model.backend import Backend
 from floe_dev.model.state import RunView, State
 from floe_dev.tui.base import FloeScreen
 from floe_dev.tui.dialogs import ConfirmScreen
-from floe_dev.tui.launches import Launch
 from floe_dev.tui.lists import run_title
 from floe_dev.tui.text import inert
 from floe_dev.tui.typeahead import TypeAheadApp
@@ -41,9 +38,6 @@ class CoreApp(TypeAheadApp):
         self._frozen = False
         self._end: Callable[[], None] = lambda: None
         self._runs: dict[str, str] = {}
-        self._launch: Launch | None = None
-        #: The screen on which the run of the launch is waited for.
-        self._waiting_on: FloeScreen | None = None
 
     def on_mount(self) -> None:
         """Begin to listen."""
@@ -93,14 +87,13 @@ class CoreApp(TypeAheadApp):
 
     def _apply(self) -> None:
         self._pending = False
-        state = self.backend.state
+        self.take(self.backend.state)
+
+    def take(self, state: State) -> None:
+        """A newer State is there."""
         self._watch_runs(state)
-        if self._launch is not None:
-            self._launch.look(state)
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, FloeScreen):
-                screen.renew()
-                break
+        if (screen := self.screen_below) is not None:
+            screen.renew()
 
     def _watch_runs(self, state: State) -> None:
         """Tell of runs that ended since the last look."""
@@ -197,5 +190,15 @@ class CoreApp(TypeAheadApp):
     @property
     def floe_screen(self) -> FloeScreen | None:
         """The screen that is seen, unless a dialog lies over it, or the program is ending and there is none."""
-        screen: Screen[Any] | None = self.screen_stack[-1] if self.screen_stack else None
-        return screen if isinstance(screen, FloeScreen) else None
+        below = self.screen_below
+        return below if self.screen_stack and self.screen_stack[-1] is below else None
+
+    @property
+    def screen_below(self) -> FloeScreen | None:
+        """The screen that is seen, whatever dialogs lie over it."""
+        return next((one for one in reversed(self.screen_stack) if isinstance(one, FloeScreen)), None)
+
+    def close_dialogs(self) -> None:
+        """Answer what lies over the screen with nothing: who chose something in the palette has gone on."""
+        while self.floe_screen is None and self.screen_below is not None:
+            self.pop_screen()

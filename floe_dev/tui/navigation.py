@@ -10,11 +10,9 @@ from textual.binding import Binding, BindingType
 from floe_dev.errors import FloeError
 from floe_dev.tui.asset import AssetScreen
 from floe_dev.tui.automations import AutomationScreen, AutomationsScreen
-from floe_dev.tui.base import FloeScreen
-from floe_dev.tui.core import CoreApp
 from floe_dev.tui.dialogs import ChoiceScreen
 from floe_dev.tui.join import Links
-from floe_dev.tui.launches import Launch
+from floe_dev.tui.launches import Launching
 from floe_dev.tui.lineage import LineageScreen
 from floe_dev.tui.overview import PANELS, ListScreen, OverviewScreen
 from floe_dev.tui.run import RunScreen
@@ -26,7 +24,7 @@ from floe_dev.tui.trace import TraceScreen
 _KINDS = {"asset": "an asset", "run": "a run", "trace": "a trace", "table": "a table"}
 
 
-class Navigation(CoreApp):
+class Navigation(Launching):
     """Where the keys lead."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,20 +62,15 @@ class Navigation(CoreApp):
         """The screen of an asset."""
         self.push_screen(AssetScreen(key))
 
-    def open_run(self, run_id: str) -> None:
-        """The screen of a run."""
-        self.push_screen(RunScreen(run_id))
-
     def action_join(self, kind: str) -> None:
         """From what is selected to its asset, run, trace or snapshot."""
         screen = self.floe_screen
         if screen is None:
             return
         links = screen.links()
-        launch = self._launch
-        if kind == "run" and launch is not None and launch.comes_after(links.run, links.assets):
-            self._open_launched(launch, screen)
-        elif kind == "run" and links.run:
+        if kind == "run" and self.open_launched(links):
+            return
+        if kind == "run" and links.run:
             self.open_run(links.run)
         elif kind == "asset" and links.assets:
             self._open_some("asset", links.assets, self.open_asset)
@@ -90,27 +83,6 @@ class Navigation(CoreApp):
             self.background(lambda: self.backend.trace_of_run(run), self._trace_found)
         else:
             self.warn(f"nothing here belongs to {_KINDS[kind]}")
-
-    def _open_launched(self, launch: Launch, screen: FloeScreen) -> None:
-        """The run just asked for, as soon as Dagster shows it; not where the user has gone elsewhere meanwhile."""
-        if launch.run_id is not None:
-            self.open_run(launch.run_id)
-        elif self._waiting_on is not screen:
-            self._waiting_on = screen
-            self.notify("its run is opened as soon as Dagster has it", markup=False)
-            self._await_launched()
-
-    def _await_launched(self) -> None:
-        launch, screen = self._launch, self._waiting_on
-        if launch is None or launch.refused or screen is None or self.screen is not screen:
-            self._waiting_on = None
-            return
-        launch.look(self.backend.state)
-        if launch.run_id is None:
-            self.set_timer(0.1, self._await_launched)
-        else:
-            self._waiting_on = None
-            self.open_run(launch.run_id)
 
     def _open_snapshot(self, identifier: str, links: Links) -> None:
         """The table, with the cursor on the snapshot that the run or the trace made."""

@@ -46,4 +46,5 @@ class ItemProvider(Provider):
         return app
 
     def _open(self, name: str, item: Any) -> None:
+        self._floe.close_dialogs()
         self._floe.open_item(name, item)

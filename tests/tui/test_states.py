@@ -24,6 +24,8 @@ from floe_dev.model.state import RunView, ServiceView, Slice, State, TableView
 from floe_dev.model.status import ServiceState, ServiceStatus
 from floe_dev.model.traces import Span, Trace, TraceSummary
 from floe_dev.tui.app import DashboardApp
+from floe_dev.tui.asset import AssetScreen
+from floe_dev.tui.dialogs import ChoiceScreen
 from floe_dev.tui.grid import Grid
 from floe_dev.tui.run import RunScreen
 from floe_dev.tui.selection import closure
@@ -289,6 +291,30 @@ def test_keys_typed_ahead_reach_the_dialog_and_the_run_that_is_new() -> None:
     run(go())
 
 
+@pytest.mark.parametrize("gone_by", ["u", "another way", "its end"])
+def test_nobody_is_told_to_press_u_once_it_was_pressed_or_the_run_is_over(gone_by: str) -> None:
+    new = RunView("n1" * 16, "assets", "started", 9.0, 9.0, assets=("bronze/raw",))
+    notice = "done: press u to watch it"
+
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, backend):
+            await pilot.press("r", "enter")
+            await seen(app, pilot, notice)
+            backend.set(runs=full(new))
+            await settled(pilot)
+            if gone_by == "its end":
+                backend.set(runs=full(replace(new, status="success", ended_at=10.0)))
+                text = await seen(app, pilot, "the run of bronze/raw is done", 3)
+            else:
+                await pilot.press(*("u" if gone_by == "u" else ("5", "enter")))
+                text = await seen(app, pilot, "> run n1n1n1n1", 3)
+                await pilot.press("escape")
+                text += await seen(app, pilot, "bronze/raw", 3)
+            assert notice not in text
+
+    run(go())
+
+
 def test_a_partitioned_asset_asks_for_one_several_or_all_of_a_kind() -> None:
     state = shop(assets=full(asset("bronze/daily", "missing", partitioned=True, partitions_total=3)))
     key = ("bronze/daily",)
@@ -390,19 +416,20 @@ def test_the_terminal_rings_for_a_failure_and_only_where_wanted() -> None:
     assert run(rings("failure", "off")) == 0
 
 
-def test_the_palette_finds_things_and_actions_by_name() -> None:
-    async def found(pilot: Pilot[str], app: DashboardApp, first: str) -> None:
-        """Until the palette has ended its search, with this on top."""
-        give_up = time.monotonic() + 8
-        while True:
-            options = app.screen.query_one(CommandList)
-            if options.option_count and options.highlighted is not None:
-                top = options.get_option_at_index(0)
-                if isinstance(top, Command) and first in str(top.hit.text or ""):
-                    return
-            assert time.monotonic() < give_up, screen_text(app)
-            await pilot.pause(0.1)
+async def found(pilot: Pilot[str], app: DashboardApp, first: str) -> None:
+    """Until the palette has ended its search, with this on top."""
+    give_up = time.monotonic() + 8
+    while True:
+        options = app.screen.query_one(CommandList)
+        if options.option_count and options.highlighted is not None:
+            top = options.get_option_at_index(0)
+            if isinstance(top, Command) and first in str(top.hit.text or ""):
+                return
+        assert time.monotonic() < give_up, screen_text(app)
+        await pilot.pause(0.1)
 
+
+def test_the_palette_finds_things_and_actions_by_name() -> None:
     async def go() -> None:
         async with shown(shop()) as (app, pilot, _):
             await pilot.press("ctrl+p", *"silver")
@@ -413,6 +440,26 @@ def test_the_palette_finds_things_and_actions_by_name() -> None:
             await found(pilot, app, "Lineage")
             await pilot.press("enter")
             await seen(app, pilot, "> lineage")
+
+    run(go())
+
+
+def test_what_is_chosen_in_the_palette_over_a_dialog_closes_the_dialog() -> None:
+    async def go() -> None:
+        for key in ("question_mark", "Q"):
+            async with shown(shop()) as (app, pilot, backend):
+                await pilot.press(key, "ctrl+p", *"silver")
+                await found(pilot, app, "silver/orders")
+                await pilot.press("enter")
+                await seen(app, pilot, "> silver/orders")
+                assert [type(screen) for screen in app.screen_stack[1:]] == [AssetScreen]
+                # What the screen below can do is offered, not what the help can.
+                await pilot.press(key, "ctrl+p", *"materialize")
+                await found(pilot, app, "Materialize it")
+                await pilot.press("enter")
+                await seen(app, pilot, "with upstream (2)")
+                assert [type(screen) for screen in app.screen_stack[1:]] == [AssetScreen, ChoiceScreen]
+                assert backend.sent == []
 
     run(go())
 
