@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from floe_dev.drivers.logs import read_log_bytes
 from floe_dev.model.details import LogChunk
 
 #: Bytes of the end that are shown at first, and at most read at once later.
@@ -13,26 +14,17 @@ LINE_LIMIT = 4000
 
 
 def read_log(path: Path, position: int | None = None) -> LogChunk:
-    """The last lines (`position` None) or those since; a file that is not there yet has none."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            restarted = position is not None and size < position
-            start = max(0, size - TAIL_BYTES) if position is None or restarted else position
-            start = max(start, size - TAIL_BYTES)
-            file.seek(start)
-            content = file.read(TAIL_BYTES)
-    except FileNotFoundError:
-        return LogChunk((), 0)
-    whole, newline, rest = content.rpartition(b"\n")
+    """The last lines (`position` None) or those since; a file that is not there yet has none. Raises OSError."""
+    read = read_log_bytes(path, position, TAIL_BYTES)
+    whole, newline, rest = read.content.rpartition(b"\n")
     if not newline:
         # A line that is longer than all that is read at once is shown in pieces, else it would never be over.
-        whole, rest = (content, b"") if len(content) == TAIL_BYTES else (b"", content)
+        whole, rest = (rest, b"") if len(rest) >= TAIL_BYTES else (b"", rest)
     lines = whole.split(b"\n") if whole or newline else []
-    if start > 0 and position is None and lines:
+    if read.cut and position is None and len(lines) > 1:
         lines = lines[1:]
     text = tuple(_text(line) for line in lines)
-    return LogChunk(text, start + len(content) - len(rest), restarted)
+    return LogChunk(text, read.end - len(rest), read.restarted)
 
 
 def _text(line: bytes) -> str:

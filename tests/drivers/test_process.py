@@ -73,7 +73,7 @@ def test_logs_are_kept_once_and_bounded(tmp_path: Path) -> None:
     descriptor = open_log(log)
     os.write(descriptor, b"first start\n")
     begin_logs(tmp_path)
-    assert (tmp_path / "a.log.1").read_text() == "first start\n"
+    assert (tmp_path / "a.log.previous").read_text() == "first start\n"
     assert not log.exists()
 
     descriptor = open_log(log)
@@ -83,6 +83,12 @@ def test_logs_are_kept_once_and_bounded(tmp_path: Path) -> None:
     os.write(descriptor, b"after\n")
     assert log.read_text() == "after\n"
     assert (tmp_path / "a.log.1").read_text() == "x" * 100 + "\n"
+    # The end of a log is whole also right after that.
+    assert tail(log) == ("x" * 100, "after")
+
+    begin_logs(tmp_path)
+    assert not (tmp_path / "a.log.1").exists()
+    assert (tmp_path / "a.log.previous").read_text() == "after\n"
 
 
 def test_the_tail_of_nothing_is_nothing(tmp_path: Path) -> None:

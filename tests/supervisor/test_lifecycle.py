@@ -202,7 +202,7 @@ def test_logs_show_this_start_and_keep_the_last(stack: TinyStack) -> None:
     stack.down()
     stack.up()
     assert (stack.layout.logs_dir / "a.log").read_text().count("starting a") == 1
-    assert (stack.layout.logs_dir / "a.log.1").read_text().count("starting a") == 1
+    assert (stack.layout.logs_dir / "a.log.previous").read_text().count("starting a") == 1
 
 
 def test_a_socket_that_was_cleaned_away_comes_back(stack: TinyStack) -> None:

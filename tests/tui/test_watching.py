@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 
 from floe_dev.config.credentials import StackSecrets
 from floe_dev.dashboard.secrets import HIDDEN, hidden, secret_values
+from floe_dev.drivers.logs import open_log, trim
 from floe_dev.model.connection import Credential
 from floe_dev.supervisor import client
 from floe_dev.watch.logs import LINE_LIMIT, TAIL_BYTES, read_log
@@ -123,3 +125,22 @@ def test_a_line_of_ten_megabytes_is_read_in_pieces_and_cut(tmp_path: Path) -> No
     assert again.restarted
     assert again.lines[0].startswith("y" * LINE_LIMIT)
     assert "(5000 bytes)" in again.lines[0]
+
+
+def test_a_log_that_is_moved_aside_is_read_on_without_a_gap(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    descriptor = open_log(log)
+    os.write(descriptor, b"one\ntwo\n")
+    first = read_log(log)
+    assert first.lines == ("one", "two")
+    os.write(descriptor, b"three\nhalf a")
+    assert trim(log, limit=4)
+    # Whoever looks first now sees what was written before.
+    assert read_log(log).lines == ("one", "two", "three")
+    then = read_log(log, first.position)
+    assert (then.lines, then.restarted) == (("three",), False)
+    os.write(descriptor, b" line\nfour\n")
+    last = read_log(log, then.position)
+    assert (last.lines, last.restarted) == (("half a line", "four"), False)
+    assert read_log(log, last.position).lines == ()
+    os.close(descriptor)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import click
 
@@ -15,6 +13,7 @@ from floe_dev.cli.naming import floe_command
 from floe_dev.cli.options import pass_output, project_or_capsule_option
 from floe_dev.cli.output import Output
 from floe_dev.cli.render.style import paint
+from floe_dev.drivers.logs import read_log_bytes
 from floe_dev.model.layout import Layout
 
 _POLL_SECONDS = 0.2
@@ -80,47 +79,26 @@ def _of_trace(output: Output, root: Path, trace: str) -> None:
 
 @dataclass
 class _Tail:
-    """A growing file; a file that shrank or was replaced (rotation, a restart) is read from its start."""
+    """A log that grows, also beyond what is moved aside; a new start of the stack begins it anew."""
 
     path: Path
     label: str
-    file: TextIO | None = None
-    rest: str = ""
+    position: int = 0
 
     def last(self, count: int) -> list[str]:
-        """The last `count` lines; reading goes on behind them."""
-        self._open()
-        if self.file is None:
-            return []
-        kept = deque((line.rstrip("\n") for line in self.file), maxlen=count)
-        return list(kept)
+        """The last `count` lines, the last one also where it is not over; reading goes on behind them."""
+        read = read_log_bytes(self.path)
+        self.position = read.end
+        lines = read.content.removesuffix(b"\n").split(b"\n") if read.content else []
+        return [_text(line) for line in lines[max(0, len(lines) - count) :]]
 
     def new(self) -> list[str]:
         """The whole lines written since."""
-        if self._replaced():
-            self._open()
-        if self.file is None:
-            return []
-        *whole, self.rest = (self.rest + self.file.read()).split("\n")
-        return whole
+        read = read_log_bytes(self.path, self.position)
+        *whole, rest = read.content.split(b"\n")
+        self.position = read.end - len(rest)
+        return [_text(line) for line in whole]
 
-    def _open(self) -> None:
-        if self.file is not None:
-            self.file.close()
-        try:
-            self.file = self.path.open(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            self.file = None
-        self.rest = ""
 
-    def _replaced(self) -> bool:
-        if self.file is None:
-            return True
-        try:
-            now = self.path.stat()
-        except FileNotFoundError:
-            return False
-        import os
-
-        mine = os.fstat(self.file.fileno())
-        return now.st_ino != mine.st_ino or now.st_size < self.file.buffer.tell() - len(self.rest.encode())
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\r")
