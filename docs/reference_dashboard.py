@@ -18,6 +18,7 @@ from floe_dev.tui.grid import Grid
 from floe_dev.tui.navigation import Navigation
 from floe_dev.tui.overview import ListScreen
 from floe_dev.tui.service import ServiceScreen
+from floe_dev.tui.starting import Starting
 from floe_dev.tui.table import TableScreen
 from floe_dev.tui.trace import TraceScreen
 
@@ -25,6 +26,7 @@ _PLACES: tuple[tuple[str, Any], ...] = (
     ("Everywhere", DashboardApp),
     ("From one thing to the next", Navigation),
     ("Do something", Actions),
+    ("The stack as a whole", Starting),
     ("Every screen", FloeScreen),
     ("In a list", Grid),
     ("On the overview and in a list of assets", ListScreen),

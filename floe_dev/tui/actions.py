@@ -1,4 +1,4 @@
-"""What the keys do: materialize, cancel, retry, restart, SQL, copy, start and stop; the dangerous ones ask."""
+"""What the keys do: materialize, cancel, retry, restart, SQL, copy; the dangerous ones ask."""
 
 from __future__ import annotations
 
@@ -15,15 +15,11 @@ from floe_dev.tui.dialogs import ChoiceScreen, SqlScreen
 from floe_dev.tui.lists import run_title
 from floe_dev.tui.navigation import Navigation
 from floe_dev.tui.selection import closure
-from floe_dev.tui.startup import StartScreen
 from floe_dev.tui.text import inert
 
 
 class Actions(Navigation):
     """Sends commands for what is selected."""
-
-    #: Why the stack did not start, where it was started here.
-    start_error: FloeError | None = None
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "materialize", "Run it", id="materialize", tooltip="Materialize it, or what is chosen"),
@@ -39,8 +35,6 @@ class Actions(Navigation):
         Binding("y", "copy", "Copy", show=False, id="copy", tooltip="Copy its name, a query, a command"),
         Binding("colon", "sql", "SQL", key_display=":", show=False, id="sql", tooltip="A line of SQL"),
         Binding("C,shift+c", "capsule", "Failure capsule", show=False, id="capsule", tooltip="Write a failure capsule"),
-        Binding("S,shift+s", "start", "Start the stack", show=False, id="start"),
-        Binding("Q,shift+q", "stop", "Stop the stack", show=False, id="stop"),
     ]
 
     def action_materialize(self) -> None:
@@ -167,44 +161,6 @@ class Actions(Navigation):
             title,
         )
         self.act(commands.ExportCapsule(title), [line for line in asking if line])
-
-    def action_start(self) -> None:
-        """Start the stack and watch it come up."""
-        if self.backend.state.stack.phase in ("ready", "degraded"):
-            self.notify("the stack is running", markup=False)
-        else:
-            self.start_stack(commands.StartStack())
-
-    def start_stack(self, command: commands.StartStack) -> None:
-        """Start the stack on a screen of its own."""
-        if self.read_only:
-            self.act(command)
-            return
-        for old in [one for one in self.screen_stack if isinstance(one, StartScreen)]:
-            old.dismiss()
-        screen = StartScreen(command)
-        self.push_screen(screen)
-
-        def over(answer: str | FloeError) -> None:
-            self.start_error = answer if isinstance(answer, FloeError) else None
-            screen.over(self.start_error)
-            if not isinstance(answer, FloeError):
-                self.told(answer)
-                if command.first_run != "never":
-                    self.act(commands.FirstRun(always=command.first_run == "always"))
-
-        self.act(command, done=over)
-
-    def action_stop(self) -> None:
-        """Stop the stack and leave, after asking."""
-
-        def over(answer: str | FloeError) -> None:
-            self.told(answer)
-            if not isinstance(answer, FloeError):
-                self.exit("stopped")
-
-        asking = ("Stop the stack and leave?", "runs that go on end; tables and history stay")
-        self.act(commands.StopStack(), asking, over)
 
 
 def _partition_choice(key: str, partitions: Sequence[tuple[str, str]]) -> ChoiceScreen:

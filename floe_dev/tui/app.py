@@ -11,13 +11,12 @@ from textual.screen import Screen
 
 from floe_dev.model.backend import Backend
 from floe_dev.model.commands import StartStack
-from floe_dev.tui.actions import Actions
-from floe_dev.tui.dialogs import ConfirmScreen, HelpScreen
+from floe_dev.tui.dialogs import HelpScreen
 from floe_dev.tui.grid import Grid
 from floe_dev.tui.offered import offered
 from floe_dev.tui.overview import OverviewScreen
 from floe_dev.tui.palette import ItemProvider
-from floe_dev.tui.startup import StartScreen
+from floe_dev.tui.starting import Starting
 from floe_dev.tui.themes import OWN, THEMES
 
 #: Textual's own bindings that mean nothing here: the grids never scroll sideways.
@@ -25,7 +24,7 @@ _SIDEWAYS = ("scroll_left", "scroll_right", "page_left", "page_right", "scroll_h
 _NOT_HELPFUL = (*_SIDEWAYS, "screen.copy_text", "quit")
 
 
-class DashboardApp(Actions):
+class DashboardApp(Starting):
     """The whole of it. Its result is `left` (the stack stays), `stopped`, or `gave-up` (the start was left)."""
 
     TITLE = "floe"
@@ -76,26 +75,6 @@ class DashboardApp(Actions):
             self.set_keymap(self._keys)
         if self._start_first is not None:
             self.start_stack(self._start_first)
-
-    def action_leave(self) -> None:
-        """Leave; the stack stays up. A start that is not over ends with it, so that asks."""
-        if not self._starting:
-            self.exit("left")
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.exit("gave-up" if self._starting else "left")
-
-        self.push_screen(ConfirmScreen(("Stop the start and leave?", "what was started so far is stopped")), answered)
-
-    def action_interrupt(self) -> None:
-        """Leave at once, as Ctrl-C does elsewhere."""
-        self.exit("gave-up" if self._starting else "left")
-
-    @property
-    def _starting(self) -> bool:
-        return any(isinstance(screen, StartScreen) and screen.going_on for screen in self.screen_stack)
 
     def action_help(self) -> None:
         """The keys of this screen."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from floe_dev.errors import FloeError
-from floe_dev.model.commands import StartStack
 from floe_dev.model.details import RunDetail, StepView
 from floe_dev.model.state import State
 from floe_dev.model.units import duration
@@ -18,18 +17,16 @@ from floe_dev.tui.text import state_cell
 
 
 class StartScreen(DetailScreen):
-    """Leaves by itself when the stack is ready."""
+    """Shows a start that goes on; leaves by itself when the stack is ready."""
 
     crumb = "start"
 
-    def __init__(self, command: StartStack | None = None) -> None:
-        """Counts from now on; `command` is what S tries again."""
+    def __init__(self, began: float | None = None) -> None:
+        """Counts from `began`, in seconds since the epoch; None: from now on."""
         super().__init__()
-        self.command = command or StartStack()
-        #: Whether the start is not over yet, in one way or the other.
-        self.going_on = True
-        self._began = time.time()
+        self._began = began or time.time()
         self._bar = StepBar()
+        self._ready = False
         self._error: FloeError | None = None
 
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
@@ -42,6 +39,11 @@ class StartScreen(DetailScreen):
     def on_mount(self) -> None:
         """Draw often: bars grow."""
         self.set_interval(0.25, lambda: self.take(self.floe.backend.state))
+
+    def on_screen_resume(self) -> None:
+        """Whatever lay over it while the stack became ready is gone."""
+        if self._ready:
+            self.dismiss()
 
     def take(self, state: State) -> None:
         """The parts as they are now."""
@@ -71,9 +73,10 @@ class StartScreen(DetailScreen):
 
     def over(self, error: FloeError | None) -> None:
         """Ready: back to the overview; failed: say why and what to do."""
-        self.going_on = False
         if error is None:
-            if self in self.app.screen_stack:
+            self._ready = True
+            # Textual dismisses what lies on top, whoever asks.
+            if self.is_active:
                 self.dismiss()
             return
         self._error = error

@@ -796,6 +796,76 @@ def test_a_start_that_fails_shows_the_reason_and_its_fix() -> None:
     run(go())
 
 
+DOWN = State(stack=replace(shop().stack, phase="down", urls={}))
+COMING = State(stack=replace(shop().stack, phase="starting", urls={}))
+MINE = commands.StartStack("mine", first_run="never")
+
+
+def test_the_start_offers_the_keys_that_are_of_use_there_and_the_way_out() -> None:
+    async def go() -> None:
+        backend = FakeBackend(DOWN)
+        backend.hold.clear()
+        app = DashboardApp(backend, start=MINE)
+        async with app.run_test(size=(60, 20)) as pilot:
+            last = (await seen(app, pilot, "> start")).splitlines()[-1].strip()
+            assert last == "] Next tab  / Find  l Logs  ? Help  q Leave"
+            await pilot.press("question_mark")
+            text = await seen(app, pilot, "Keys of this screen")
+            assert "Leave; the stack stays up" in text
+            assert "Materialize" not in text
+            backend.hold.set()
+
+    run(go())
+
+
+def test_a_start_that_is_not_looked_at_goes_on_and_is_asked_about_and_told() -> None:
+    async def go() -> None:
+        backend = FakeBackend(DOWN)
+        backend.hold.clear()
+        backend.refuse = FloeError(Code.SERVICE_FAILED, "`catalog` ended", fix="floe logs")
+        app = DashboardApp(backend, start=MINE)
+        async with app.run_test(size=(100, 30), notifications=True) as pilot:
+            await seen(app, pilot, "> start")
+            await pilot.press("escape", "q")
+            await seen(app, pilot, "Stop the start and leave?")
+            await pilot.press("n", "S")
+            await seen(app, pilot, "> start")
+            await pilot.press("escape")
+            assert backend.sent == [MINE], "S shows the start that goes on, and begins no other"
+            backend.hold.set()
+            await seen(app, pilot, "`catalog` ended")
+            backend.hold.clear()
+            await pilot.press("S")
+            await seen(app, pilot, "> start")
+            await settled(pilot)
+            assert backend.sent == [MINE, MINE], "the same is tried again"
+            backend.refuse = None
+            await pilot.press("question_mark")
+            backend.hold.set()
+            await settled(pilot)
+            assert "Keys of this screen" in screen_text(app)
+            await pilot.press("escape")
+            await seen(app, pilot, "1 services")
+            assert len(app.screen_stack) == 1, "the start has left by itself, also from below the help"
+
+    run(go())
+
+
+def test_a_start_that_was_begun_elsewhere_is_left_to_whoever_began_it() -> None:
+    async def go() -> None:
+        backend = FakeBackend(replace(COMING, stack=replace(COMING.stack, started_at=time.time() - 60)))
+        backend.hold.clear()
+        app = DashboardApp(backend, start=MINE)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await seen(app, pilot, "> start")
+            await pilot.press("q")
+            await settled(pilot)
+            assert app.return_value == "left"
+            backend.hold.set()
+
+    run(go())
+
+
 def span(name: str, parent: str | None, start: int, end: int) -> Span:
     return Span(trace_id="ab" * 16, span_id=name, parent_id=parent, name=name, start_ns=start, end_ns=end)
 
