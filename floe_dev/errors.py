@@ -441,6 +441,13 @@ class Code(Enum):
         "failed ones are as they were before.",
         ExitCode.RUN_FAILED,
     )
+    RUN_CANCELED = Kind(
+        5005,
+        "a run was canceled",
+        "It was told to end before it was through. What it had committed stays; tables that it was at are as they were "
+        "before.",
+        ExitCode.RUN_FAILED,
+    )
     NO_SUCH_PARTITION = Kind(
         5101, "no such partition", "The partitions definition in floe.yaml does not have this key.", ExitCode.USAGE
     )

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from floe_dev.cli.naming import floe_command
 from floe_dev.cli.output import output_of
-from floe_dev.errors import ExitCode, FloeError
+from floe_dev.errors import Code, ExitCode, FloeError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,7 +26,7 @@ def leaves_capsule(kind: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
             try:
                 return function(*args, root=root, **kwargs)
             except FloeError as error:
-                if error.exit_code in _WORTH:
+                if error.exit_code in _WORTH and error.code is not Code.RUN_CANCELED:
                     leave(root, kind, error)
                 raise
 

@@ -145,7 +145,7 @@ def _ask_dagster(
             instigators.cancel_backfill(client, backfill_id)
             return f"backfill {backfill_id} is being canceled"
         case commands.Cancel(run_id):
-            monitor.cancel(client, run_id)
+            client.cancel(run_id)
             return f"run {run_id[:8]} is being canceled"
         case commands.Retry(run_id):
             return f"run {monitor.retry(client, run_id)[:8]} tries again what failed"

@@ -259,7 +259,7 @@ def test_a_killed_run_is_a_failed_run(stack: Stack, edited: Callable[[str, str],
 @pytest.mark.skipif(not forkserver.supported(), reason="runs are forked on Linux only")
 def test_a_run_can_be_cancelled(stack: Stack, edited: Callable[[str, str], Path]) -> None:
     run_id, pid = begin_slow_run(stack, edited)
-    stack.dagster.terminate(run_id)
+    stack.dagster.cancel(run_id)
     wait_until(lambda: stack.dagster.run_status(run_id) == "CANCELED", 20)
     wait_until(lambda: not psutil.pid_exists(pid), 20)
 

@@ -17,7 +17,6 @@ import pytest
 from floe_dev.errors import ExitCode
 from floe_dev.model.lineage import Links, SnapshotLink
 from floe_dev.model.traces import SpanStatus, Trace
-from floe_dev.orchestrators.dagster.monitor import cancel
 from floe_dev.session import Session
 from tests.cli.helpers import floe
 from tests.telemetry.openlineage_schema import validate
@@ -384,7 +383,7 @@ _DEAF = """import time
 def test_a_canceled_run_is_told_as_canceled_not_as_an_error(session: Session, code: str) -> None:
     with _as_first_asset(session, code):
         run_id, pid = _started(session)
-        cancel(session.dagster(), run_id)
+        session.dagster().cancel(run_id)
         if code is _DEAF:
             os.kill(pid, signal.SIGKILL)
         trace = _whole(session, run_id)

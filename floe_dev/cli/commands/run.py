@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from floe_dev.cli.failure import leaves_capsule
+from floe_dev.cli.naming import floe_command
 from floe_dev.cli.options import json_option, pass_output, project_option
 from floe_dev.cli.output import Output
-from floe_dev.cli.render.progress import CHOICES, Choice, make_progress
+from floe_dev.cli.render.progress import CHOICES, Choice, Recorder, make_progress
 
 if TYPE_CHECKING:
     from floe_dev.model.runs import RunResult
@@ -46,7 +47,7 @@ def command(
     """
     if stale and selection:
         raise click.UsageError("--stale and a SELECTION exclude each other")
-    from floe_dev.cli.render.runs import run_text
+    from floe_dev.cli.render.runs import interrupted_text, run_text
     from floe_dev.session import Session
 
     session = Session(root)
@@ -64,12 +65,14 @@ def command(
     if as_json and progress == "auto":
         progress = "plain"
     title = f"floe run {' '.join(selection) if len(selection) < 4 else f'{len(selection)} assets'}".rstrip()
-    view = make_progress(progress, output, title=title, environ=os.environ, tty=sys.stderr.isatty())
+    recorder = Recorder(make_progress(progress, output, title=title, environ=os.environ, tty=sys.stderr.isatty()))
     try:
-        with view:
-            result = session.run(selection, view.event, partition=partition)
-    except KeyboardInterrupt:
-        output.say("the run is canceled; what was committed before stays")
+        with recorder.view:
+            result = session.run(selection, recorder.event, partition=partition)
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            told = interrupted_text(recorder.rows, floe_command("dashboard", project=root))
+            output.say(told or "no run was started")
         raise
     if progress not in ("json", "quiet") and not as_json:
         output.data(run_text(result, color=output.color, unicode=output.unicode))

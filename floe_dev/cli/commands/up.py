@@ -16,11 +16,10 @@ from floe_dev.cli.failure import leaves_capsule
 from floe_dev.cli.naming import floe_command
 from floe_dev.cli.options import json_option, pass_output, project_option
 from floe_dev.cli.output import Output
-from floe_dev.cli.render.progress import CHOICES, Choice, Progress, make_progress
+from floe_dev.cli.render.progress import CHOICES, Choice, Recorder, make_progress
 
 if TYPE_CHECKING:
     from floe_dev.model.runs import RunResult
-    from floe_dev.model.status import Event
     from floe_dev.session import Session, UpOptions
 
 
@@ -105,7 +104,7 @@ def command(
     options = UpOptions(stack=stack, timeout=timeout, port=port, platform=platform)
     started = time.monotonic()
     view = make_progress(progress, output, title=f"floe up: {root.name}", environ=os.environ, tty=sys.stderr.isatty())
-    recorder = _Recorder(view)
+    recorder = Recorder(view)
     result: RunResult | None = None
     try:
         with view:
@@ -182,24 +181,10 @@ def _already(output: Output, root: Path, *, as_json: bool, json_lines: bool) -> 
     output.say(f"stop it with: {floe_command('down', project=root)}")
 
 
-class _Recorder:
-    """Passes events on to the view and keeps the rows for the summary."""
-
-    def __init__(self, view: Progress) -> None:
-        from floe_dev.cli.render.rows import Rows
-
-        self.rows = Rows()
-        self._view = view
-
-    def event(self, event: Event) -> None:
-        self.rows.apply(event)
-        self._view.event(event)
-
-
 def _summarize(
     output: Output,
     session: Session,
-    recorder: _Recorder,
+    recorder: Recorder,
     result: RunResult | None,
     seconds: float,
     *,

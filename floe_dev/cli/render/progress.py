@@ -50,6 +50,20 @@ def make_progress(choice: Choice, output: Output, *, title: str, environ: Mappin
     return PlainProgress(output)
 
 
+class Recorder:
+    """Passes events on to a view and keeps the rows for what is said afterwards."""
+
+    def __init__(self, view: Progress) -> None:
+        """Nothing has happened yet."""
+        self.rows = Rows()
+        self.view = view
+
+    def event(self, event: Event) -> None:
+        """Keep it and show it."""
+        self.rows.apply(event)
+        self.view.event(event)
+
+
 class QuietProgress:
     """Shows nothing; errors still are shown, by the command."""
 

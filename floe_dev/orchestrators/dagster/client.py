@@ -84,8 +84,10 @@ _RUN = """
 query Run($run: ID!) { runOrError(runId: $run) {
   __typename ... on Run { status startTime endTime assetSelection { path } } } }
 """
-_TERMINATE = """
-mutation Terminate($run: String!) { terminateRun(runId: $run) { __typename } }
+_CANCEL = """
+mutation Cancel($run: String!) { terminateRun(runId: $run) {
+  __typename ... on TerminateRunFailure { message } ... on PythonError { message } ... on RunNotFoundError { message }
+} }
 """
 
 
@@ -186,9 +188,22 @@ class DagsterClient:
         answer = self.query(_RUN, run=run_id)["runOrError"]
         return str(answer.get("status") or "FAILURE")
 
-    def terminate(self, run_id: str) -> None:
-        """Ask Dagster to cancel the run."""
-        self.query(_TERMINATE, run=run_id)
+    def cancel(self, run_id: str, patience_seconds: float = 30.0) -> None:
+        """Cancel a run; one that is still starting is asked again, since Dagster refuses until it has begun.
+
+        Raises:
+            FloeError: FLOE5003 with Dagster's words if it refuses for another reason, or for too long.
+        """
+        give_up = time.monotonic() + patience_seconds
+        while True:
+            answer = self.query(_CANCEL, run=run_id)["terminateRun"]
+            if answer["__typename"] == "TerminateRunSuccess":
+                return
+            # It may have begun since the refusal: only a run that is over is not asked again.
+            over = self.run_status(run_id) in _FINISHED
+            if over or time.monotonic() > give_up:
+                raise FloeError(Code.DAGSTER_UNREACHABLE, "Dagster did not cancel the run", why=answer.get("message"))
+            time.sleep(0.3)
 
     def run_url(self, run_id: str) -> str:
         """The run's page in the Dagster UI."""

@@ -72,11 +72,6 @@ mutation Retry($run: String!) { launchRunReexecution(reexecutionParams: {parentR
   ... on UnauthorizedError { message } ... on InvalidSubsetError { message } ... on ConflictingExecutionParamsError {
   message } } }
 """
-_CANCEL = """
-mutation Cancel($run: String!) { terminateRun(runId: $run) {
-  __typename ... on TerminateRunFailure { message } ... on PythonError { message } ... on RunNotFoundError { message }
-} }
-"""
 _RUN_LIMIT = 200
 #: One for each asset, partition and check, before anything happened: it only hides what did.
 _PLANNED = "AssetMaterializationPlannedEvent"
@@ -172,24 +167,6 @@ def retry(client: DagsterClient, run_id: str) -> str:
         told = str(answer.get("message") or answer["__typename"]).strip().splitlines()[0]
         raise FloeError(Code.RUN_NOT_STARTED, "Dagster did not start the run again", why=told, fix="floe run --stale")
     return str(answer["run"]["runId"])
-
-
-def cancel(client: DagsterClient, run_id: str, patience_seconds: float = 30.0) -> None:
-    """Cancel a run; one that is still starting is asked again, since Dagster refuses until it has begun.
-
-    Raises:
-        FloeError: FLOE5003 with Dagster's words if it refuses for another reason, or for too long.
-    """
-    give_up = time.monotonic() + patience_seconds
-    while True:
-        answer = client.query(_CANCEL, run=run_id)["terminateRun"]
-        if answer["__typename"] == "TerminateRunSuccess":
-            return
-        # It may have begun since the refusal: only a run that is over is not asked again.
-        over = client.run_status(run_id) in ("SUCCESS", "FAILURE", "CANCELED")
-        if over or time.monotonic() > give_up:
-            raise FloeError(Code.DAGSTER_UNREACHABLE, "Dagster did not cancel the run", why=answer.get("message"))
-        time.sleep(0.3)
 
 
 def _asset(node: dict[str, Any], latest: dict[str, Any]) -> AssetView:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
+from floe_dev.errors import FloeError
 from floe_dev.model.layout import Layout
 from floe_dev.model.runs import RunResult, merged
 from floe_dev.model.status import Event
 from floe_dev.orchestrators.dagster.client import DagsterClient
 from floe_dev.orchestrators.dagster.partition_runs import PlannedRun, plan_runs
-from floe_dev.orchestrators.dagster.runs import follow
+from floe_dev.orchestrators.dagster.runs import RunWatch, follow
 from floe_dev.orchestrators.dagster.selection import resolve
 
 OnEvent = Callable[[Event], None]
+
+#: Seconds that whoever interrupts a run waits for its end; the launcher kills one that does not hear after 10.
+_CANCEL_SECONDS = 12.0
+_LOOK_SECONDS = 0.15
+#: Dagster's word for how a run ended -> the state of its row.
+_STATES = {"success": "done", "failure": "failed", "canceled": "canceled"}
 
 
 def _ignore(_event: Event) -> None:
@@ -31,7 +41,8 @@ def run_assets(
 ) -> RunResult:
     """Run the assets that `selection` names (none: all), with `wait` to the end; the runs are reported as one.
 
-    Without `wait` the last run is started and not waited for.
+    Without `wait` the last run is started and not waited for. What interrupts this (Ctrl-C) cancels the run, and is
+    raised again when the run has ended or `_CANCEL_SECONDS` are over; the last event of the step `run of …` says which.
 
     Raises:
         FloeError: FLOE5002 if the selection names nothing or Dagster refuses a run, 5101 for a partition that an asset
@@ -48,18 +59,63 @@ def run_assets(
 
 
 def _run(client: DagsterClient, layout: Layout, plan: PlannedRun, on_event: OnEvent, *, wait: bool) -> RunResult:
-    run_id = client.launch(plan.keys, {"floe/started_by": "floe", **plan.tags})
-    if not wait:
-        return RunResult(runId=run_id, status="running", seconds=0.0, url=client.run_url(run_id))
     step = f"run of {len(plan.keys)} assets" if len(plan.keys) != 1 else f"run of {plan.keys[0]}"
-    on_event(_step(step, "running"))
+    started = time.monotonic()
+    launching = _launch(client, plan)
+    watch: RunWatch | None = None
     try:
-        result = follow(client, run_id, layout, on_event)
-    except BaseException:
-        client.terminate(run_id)
+        run_id = launching.result()
+        if not wait:
+            return RunResult(runId=run_id, status="running", seconds=0.0, url=client.run_url(run_id))
+        on_event(_step(step, "running"))
+        watch = RunWatch(run_id, on_event)
+        result = follow(client, watch, layout)
+    except Exception:
+        if watch is not None:
+            # Nobody follows it any more. What is told is why, not what becomes of this.
+            with contextlib.suppress(FloeError):
+                client.cancel(watch.run_id, patience_seconds=0.0)
         raise
-    on_event(_step(step, "done" if result.status == "success" else "failed", seconds=result.seconds))
+    except BaseException:
+        on_event(_step(step, "stopping"))
+        # Whatever Dagster says now, whoever interrupted this is to hear of that, and the row says what is known.
+        with contextlib.suppress(FloeError):
+            status = _cancel(client, watch or RunWatch(launching.result(), on_event))
+            if status in _STATES:
+                on_event(_step(step, _STATES[status], seconds=time.monotonic() - started))
+        raise
+    on_event(_step(step, _STATES.get(result.status, "failed"), seconds=result.seconds))
     return result
+
+
+def _launch(client: DagsterClient, plan: PlannedRun) -> Future[str]:
+    """The run's id, once Dagster answers.
+
+    In a thread: Dagster carries out what it was asked for though nobody waits for the answer any more, and on a busy
+    machine that takes seconds. Who interrupts the waiting still has to learn which run to cancel.
+    """
+    answer: Future[str] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(client.launch(plan.keys, {"floe/started_by": "floe", **plan.tags}))
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="floe-launch", daemon=True).start()
+    return answer
+
+
+def _cancel(client: DagsterClient, watch: RunWatch) -> str:
+    """Have Dagster cancel the run, wait for its end, and report what ended meanwhile; its status then."""
+    with contextlib.suppress(FloeError):
+        client.cancel(watch.run_id)  # refused where it has just ended, which its status tells
+    give_up = time.monotonic() + _CANCEL_SECONDS
+    while (status := client.run_status(watch.run_id).lower()) not in _STATES and time.monotonic() < give_up:
+        time.sleep(_LOOK_SECONDS)
+    for event in client.events_so_far(watch.run_id)[watch.taken :]:
+        watch.take(event)
+    return status
 
 
 def _step(name: str, state: str, **data: float) -> Event:

@@ -22,24 +22,25 @@ _DURATION = "Execution Duration"
 _ROWS = "dagster/row_count"
 _DBT_FAILED = {"error", "fail", "runtime error"}
 _WHY_LINES = 12
+#: What Dagster raises in a step of a run that is canceled.
+_INTERRUPTED = "DagsterExecutionInterruptedError"
 #: Between an asset and the check of it that failed.
 _CHECK = ": check "
 
 
-def follow(client: DagsterClient, run_id: str, layout: Layout, on_event: OnEvent) -> RunResult:
+def follow(client: DagsterClient, watch: RunWatch, layout: Layout) -> RunResult:
     """Report a run's events until it is over: one `asset` event for each change of an asset, and a result."""
-    watch = _Watch(run_id, on_event)
-    for event in client.events(run_id):
+    for event in client.events(watch.run_id):
         watch.take(event)
-    status = client.run_status(run_id).lower()
-    return watch.result(status, client.run_url(run_id), layout)
+    status = client.run_status(watch.run_id).lower()
+    return watch.result(status, client.run_url(watch.run_id), layout)
 
 
 def look(client: DagsterClient, run_id: str, layout: Layout, on_event: OnEvent) -> RunResult:
     """As `follow`, of what happened up to now; the result of a run that goes on has the status `running`."""
     events = client.events_so_far(run_id)
     status = client.run_status(run_id).lower()
-    watch = _Watch(run_id, on_event)
+    watch = RunWatch(run_id, on_event)
     for event in events:
         watch.take(event)
     url = client.run_url(run_id)
@@ -56,10 +57,15 @@ def look(client: DagsterClient, run_id: str, layout: Layout, on_event: OnEvent) 
 
 
 @dataclass
-class _Watch:
+class RunWatch:
+    """What one run's events told so far."""
+
     run_id: str
     on_event: OnEvent
     started: float = field(default_factory=time.time)
+    #: How many events were taken in.
+    taken: int = 0
+    canceling: bool = False
     planned: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     failures: dict[str, AssetFailure] = field(default_factory=dict)
@@ -71,6 +77,7 @@ class _Watch:
         """One event of the run."""
         at = float(event.get("timestamp") or 0) / 1000 or time.time()
         step = event.get("stepKey") or ""
+        self.taken += 1
         match event["__typename"]:
             case "AssetMaterializationPlannedEvent":
                 # Dagster plans, and makes, each partition of an asset with an event of its own.
@@ -86,6 +93,15 @@ class _Watch:
                     self._tell("step", step, at, state="running", started_at=at)
             case "MaterializationEvent":
                 self._materialized(event, step, at)
+            case "RunCancelingEvent":
+                self.canceling = True
+            case "ExecutionStepFailureEvent" if self.canceling or _is_interruption(event.get("error")):
+                # Nothing of its own failed: it was told to end.
+                seconds = at - self.step_started.get(step, at)
+                asset = self._asset_of(step)
+                self._tell("step" if asset is None else "asset", asset or step, at, state="canceled", seconds=seconds)
+            case "FailedToMaterializeEvent" if self.canceling:
+                pass
             case "FailedToMaterializeEvent" if event.get("materializationFailureType") == "FAILED":
                 self._failed(_key(event), event.get("message") or "it failed", at)
             case "AssetCheckEvaluationEvent":
@@ -107,6 +123,8 @@ class _Watch:
         skipped_by_dbt = set()
         checks = {key.partition(_CHECK)[2]: key for key in self.failures if _CHECK in key}
         for node in dbt_results(layout, self.run_id):
+            if status == "canceled" and node.status in _DBT_FAILED and "interrupt" in node.message.lower():
+                continue  # DuckDB's word for a statement that dbt gave up when it was told to end
             if node.status in _DBT_FAILED:
                 check = checks.get(_test_name(node.name) or "")
                 if check is not None:
@@ -228,6 +246,14 @@ def _described(evaluation: dict[str, Any]) -> str:
         if entry["label"] in ("dagster_dbt/failed_row_count", "message"):
             return f"{entry['label'].rpartition('/')[2]}: {entry.get('intValue') or entry.get('text')}"
     return "it did not pass"
+
+
+def _is_interruption(error: dict[str, Any] | None) -> bool:
+    while error:
+        if error["className"] == _INTERRUPTED:
+            return True
+        error = error.get("cause")
+    return False
 
 
 def _error_text(error: dict[str, Any] | None) -> str:
