@@ -21,10 +21,10 @@ def read_log(path: Path, position: int | None = None) -> LogChunk:
         # A line that is longer than all that is read at once is shown in pieces, else it would never be over.
         whole, rest = (rest, b"") if len(rest) >= TAIL_BYTES else (b"", rest)
     lines = whole.split(b"\n") if whole or newline else []
-    if read.cut and position is None and len(lines) > 1:
-        lines = lines[1:]
-    text = tuple(_text(line) for line in lines)
-    return LogChunk(text, read.end - len(rest), read.restarted)
+    text = [_text(line) for line in lines]
+    if read.cut and text:
+        text[0] = f"…{text[0]}"
+    return LogChunk(tuple(text), read.end - len(rest), read.restarted)
 
 
 def _text(line: bytes) -> str:

@@ -119,6 +119,9 @@ def test_a_line_of_ten_megabytes_is_read_in_pieces_and_cut(tmp_path: Path) -> No
     chunk = read_log(log)
     assert time.monotonic() - began < 1
     assert chunk.lines[-1] == "last"
+    # What is left of the long line says that it is cut at both ends.
+    assert chunk.lines[0].startswith("…xxx")
+    assert chunk.lines[0].endswith(" bytes)")
     assert sum(map(len, chunk.lines)) <= TAIL_BYTES
     log.write_bytes(b"y" * 5000 + b"\n")
     again = read_log(log, chunk.position)
