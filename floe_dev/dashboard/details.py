@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from floe_dev.errors import Code, FloeError
@@ -94,27 +95,35 @@ class Details:
 
     def preview(self, identifier: str, limit: int = 100) -> Rows:
         """The first rows of a table, read with the rights of the reader."""
-        return self._read(f"FROM {_quoted(identifier)} LIMIT {int(limit)}", limit, f"{identifier} cannot be read")
+        # One more than is shown tells whether these are all.
+        return self._read(f"FROM {_quoted(identifier)} LIMIT {limit + 1:d}", limit, f"{identifier} cannot be read")
 
     def difference(self, identifier: str, old: int | None, new: int, limit: int = 200) -> Rows:
         """The rows that one snapshot has and the other has not, `+` or `-` first; read with the rights of the reader.
 
+        At most `limit` of either.
         Rows that are there several times count as often. Columns that only one of them has are left out.
         """
         name = _quoted(identifier)
         after = f"{name} AT (VERSION => {int(new)})"
         if old is None:
-            statement = f"SELECT '+' AS change, * FROM {after} LIMIT {int(limit)}"  # noqa: S608 - quoted above
+            statement = f"SELECT '+' AS change, * FROM {after} LIMIT {limit + 1:d}"  # noqa: S608 - quoted above
             return self._read(statement, limit, f"{identifier} cannot be read")
         before = f"{name} AT (VERSION => {int(old)})"
         columns = self._shared_columns(before, after)
         statement = (
             f"(SELECT '+' AS change, * FROM (SELECT {columns} FROM {after} EXCEPT ALL SELECT {columns} FROM {before}) "  # noqa: S608
-            f"LIMIT {int(limit)}) UNION ALL "
+            f"LIMIT {limit + 1:d}) UNION ALL "
             f"(SELECT '-' AS change, * FROM (SELECT {columns} FROM {before} EXCEPT ALL SELECT {columns} FROM {after}) "
-            f"LIMIT {int(limit)})"
+            f"LIMIT {limit + 1:d})"
         )
-        return self._read(statement, 2 * limit, f"the snapshots of {identifier} cannot be compared")
+        found = self._read(statement, 2 * limit + 2, f"the snapshots of {identifier} cannot be compared")
+        sides = [[row for row in found.rows if row[0] == sign] for sign in "+-"]
+        return replace(
+            found,
+            rows=tuple(row for side in sides for row in side[:limit]),
+            truncated=any(len(side) > limit for side in sides),
+        )
 
     def automation(self, automation: AutomationView) -> AutomationDetail:
         """The latest ticks of a schedule or a sensor, or the partitions of a backfill."""

@@ -59,7 +59,10 @@ class AssetDetail:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotView:
-    """One snapshot; counts of its summary, None where the writer left them out; `at` in seconds since the epoch."""
+    """One snapshot; counts of its summary, None where the writer left them out; `at` in seconds since the epoch.
+
+    `parent_id` is the one it was written on: after a roll back not the one with the number before.
+    """
 
     snapshot_id: int
     number: int
@@ -76,6 +79,7 @@ class SnapshotView:
     node: str | None = None
     columns: tuple[str, ...] = ()
     summary: dict[str, str] = field(default_factory=dict)
+    parent_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

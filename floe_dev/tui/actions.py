@@ -11,10 +11,11 @@ from floe_dev.errors import FloeError
 from floe_dev.model import commands
 from floe_dev.model.details import AssetDetail
 from floe_dev.tui.asset import AssetScreen
-from floe_dev.tui.dialogs import ChoiceScreen, SqlScreen
+from floe_dev.tui.dialogs import ChoiceScreen
 from floe_dev.tui.lists import run_title
 from floe_dev.tui.navigation import Navigation
 from floe_dev.tui.selection import closure
+from floe_dev.tui.sql import SqlScreen
 from floe_dev.tui.text import inert
 
 

@@ -71,6 +71,14 @@ class DetailScreen(FloeScreen):
         """The grid of that id."""
         return self.query_one(f"#{name}", Grid)
 
+    def name_tab(self, section: str, title: str) -> None:
+        """Another title for the tab of that section."""
+        tab = self.query_one(TabbedContent).get_tab(f"tab-{section}")
+        label = f"{tab.label_text.partition(' ')[0]} {title}"
+        # A label that is set, even to what it was, has the line of tabs laid out anew.
+        if tab.label_text != label:
+            tab.label = label
+
     def facts(self, pairs: Sequence[tuple[str, Cell | str]]) -> None:
         """The lines at the top; pairs without a value are left out."""
         text = Text()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -16,7 +16,8 @@ from textual.widgets import Input, Static
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.text import inert, without_colours
 
-_CSS = """
+#: What every dialog looks like; it wants `name`, `width` and `height`.
+DIALOG = """
 {name} {{ align: center middle; }}
 {name} > Vertical {{ width: {width}; max-width: 96%; height: {height}; max-height: 90%; padding: 1 2;
     border: round $primary; background: $surface; }}
@@ -24,6 +25,10 @@ _CSS = """
 """
 
 
+#: Border, padding and keys of a line that is shown whole.
+_AROUND_LINE = 5
+#: Of what was copied.
+_TOLD_CHARACTERS = 200
 #: Lines of a list to choose from.
 _CHOICES_SEEN = 14
 
@@ -31,7 +36,7 @@ _CHOICES_SEEN = 14
 class ConfirmScreen(ModalScreen[bool]):
     """A question that `y` answers with yes; everything else is no."""
 
-    DEFAULT_CSS = _CSS.format(name="ConfirmScreen", width=70, height="auto")
+    DEFAULT_CSS = DIALOG.format(name="ConfirmScreen", width=70, height="auto")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
         Binding("n,escape,q,enter", "answer(False)", "No"),
@@ -61,7 +66,7 @@ class ChoiceScreen(ModalScreen[list[str] | None]):
     """One of several values, or with `several` those chosen with the space bar; `/` narrows the list."""
 
     DEFAULT_CSS = (
-        _CSS.format(name="ChoiceScreen", width=90, height="auto")
+        DIALOG.format(name="ChoiceScreen", width=90, height="auto")
         + "ChoiceScreen Input { display: none; } ChoiceScreen Input.-shown { display: block; }"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -156,7 +161,7 @@ class ChoiceScreen(ModalScreen[list[str] | None]):
 class HelpScreen(ModalScreen[None]):
     """Every key that works on the screen below, from the bindings themselves."""
 
-    DEFAULT_CSS = _CSS.format(name="HelpScreen", width=76, height="90%")
+    DEFAULT_CSS = DIALOG.format(name="HelpScreen", width=76, height="90%")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark", "app.pop_screen", "Back"),
     ]
@@ -186,8 +191,8 @@ class HelpScreen(ModalScreen[None]):
 class LineScreen(ModalScreen[None]):
     """One line of a log, as long as it is."""
 
-    DEFAULT_CSS = _CSS.format(name="LineScreen", width="96%", height="auto") + (
-        "LineScreen VerticalScroll { height: auto; max-height: 100%; }"
+    DEFAULT_CSS = DIALOG.format(name="LineScreen", width="96%", height="auto") + (
+        "LineScreen VerticalScroll { height: auto; }"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "app.pop_screen", "Back"),
@@ -195,7 +200,7 @@ class LineScreen(ModalScreen[None]):
     ]
 
     def __init__(self, line: str) -> None:
-        """`line` may have several, where it is an event's message."""
+        """`line` may have several, where it is an event's message or a row."""
         super().__init__()
         self._line = without_colours(line)
 
@@ -206,55 +211,12 @@ class LineScreen(ModalScreen[None]):
                 yield Static(Text("\n".join(inert(line) for line in self._line.splitlines())))
             yield Static(Text("y copies it   Esc leaves", "dim"))
 
+    def on_resize(self, event: events.Resize) -> None:
+        """What is long leaves the keys below it on the screen, within the dialog's tenths of the height."""
+        self.query_one(VerticalScroll).styles.max_height = max(1, event.size.height * 9 // 10 - _AROUND_LINE)
+
     def action_copy(self) -> None:
         """To the clipboard of the terminal."""
         self.app.copy_to_clipboard(self._line)
         self.app.pop_screen()
-
-
-class SqlScreen(ModalScreen[None]):
-    """A line of SQL and its answer below it."""
-
-    DEFAULT_CSS = _CSS.format(name="SqlScreen", width="96%", height="90%") + "SqlScreen Input { margin-bottom: 1; }"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.pop_screen", "Back")]
-
-    def __init__(self, statement: str) -> None:
-        """What the line begins with."""
-        super().__init__()
-        self._statement = statement
-
-    def compose(self) -> ComposeResult:
-        """The line and the answer."""
-        with Vertical():
-            yield Input(self._statement, placeholder="SQL; Enter runs it", id="statement", compact=True)
-            yield Static("Enter runs it, Tab goes to the rows, Esc leaves", id="told", markup=False)
-            yield Grid[tuple[str, ...]]((), lambda row: "\x1f".join(row), id="answer")
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        from floe_dev.tui.app import DashboardApp
-
-        event.stop()
-        app = self.app
-        assert isinstance(app, DashboardApp)
-        statement = event.value
-        if statement.strip():
-            self.query_one("#told", Static).update(Text("◌ running …"))
-            app.background(lambda: app.backend.query(statement), self._answered)
-
-    def _answered(self, answer: object) -> None:
-        from floe_dev.errors import FloeError
-        from floe_dev.model.details import Rows
-        from floe_dev.tui.table import row_columns
-
-        if not self.is_attached:
-            return
-        told, grid = self.query_one("#told", Static), self.query_one("#answer", Grid)
-        if isinstance(answer, FloeError):
-            lines = [inert(line) for line in (answer.why or answer.what).splitlines()[:8]]
-            told.update(Text("\n".join(["✗ failed", *lines]), f"bold {self.app.theme_variables.get('text-error', '')}"))
-        elif isinstance(answer, Rows):
-            more = ", more are not shown" if answer.truncated else ""
-            told.update(Text(f"{len(answer.rows)} rows{more}   {answer.seconds:.2f} s"))
-            grid.set_columns(row_columns(answer))
-            grid.show(answer.rows, ("no rows", "dim"))
+        self.app.notify(inert(self._line[:_TOLD_CHARACTERS]), title="copied", markup=False)

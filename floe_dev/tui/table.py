@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import on
@@ -17,7 +17,8 @@ from floe_dev.tui.asset import COLUMNS
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen, Line
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
-from floe_dev.tui.text import Cell, ago, clock, counted, inert, number
+from floe_dev.tui.rows import RowsGrid, rows_title
+from floe_dev.tui.text import Cell, ago, clock, counted, number
 
 
 def _change(snapshot: SnapshotView) -> Cell:
@@ -53,24 +54,7 @@ PARTITIONS: tuple[Column[PartitionView], ...] = (
     Column("rows", 12, lambda p: number(p.rows), right=True),
     Column("size", 10, lambda p: size(p.size), right=True),
 )
-_WIDEST = 32
-_SIGNS = {"+": "ok", "-": "bad"}
-
-
-def row_columns(rows: Rows) -> tuple[Column[tuple[str, ...]], ...]:
-    """Grid columns for the answer to a query, as wide as what stands in them."""
-    found = []
-    for place, name in enumerate(rows.columns):
-        widest = max([len(name), *(len(row[place]) for row in rows.rows[:50])], default=1)
-        found.append(
-            Column(inert(name), min(_WIDEST, widest), _cell_at(place), rank=place, grow=place == len(rows.columns) - 1),
-        )
-    return tuple(found)
-
-
-def _cell_at(place: int) -> Callable[[tuple[str, ...]], Cell]:
-    # The first column of a comparison is nothing but + and -.
-    return lambda row: (row[place], _SIGNS.get(row[place], "") if place == 0 else "")
+_EXPIRED = "a snapshot that is not kept any more"
 
 
 class TableScreen(DetailScreen):
@@ -97,7 +81,7 @@ class TableScreen(DetailScreen):
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
         """One tab each."""
         return (
-            ("rows", Grid[tuple[str, ...]]((), lambda row: "\x1f".join(row), id="preview")),
+            ("rows", RowsGrid("preview")),
             ("snapshots", Grid(SNAPSHOTS, lambda s: str(s.snapshot_id), id="snapshots")),
             ("schema", Grid(COLUMNS, lambda c: c.name, id="schema")),
             ("changes", Grid(LINES, lambda line: line[0], id="changes", header=False)),
@@ -155,10 +139,11 @@ class TableScreen(DetailScreen):
         self._fetched.add(group)
         backend = self.floe.backend
         if group == "preview":
-            self.section("preview").show((), ("◌ reading …", "busy"))
+            self.query_one("#preview", RowsGrid).waits("reading …")
             self.floe.background(lambda: backend.preview(self.identifier), self._preview)
         elif group == "files":
-            self.section("files").show((), ("◌ reading the manifests …", "busy"))
+            for one in ("files", "partitions"):
+                self.section(one).show((), ("◌ reading the manifests …", "busy"))
             self.fetch(lambda: backend.files(self.identifier), self._files)
 
     def action_rollback(self) -> None:
@@ -172,10 +157,12 @@ class TableScreen(DetailScreen):
             self.notify("this snapshot is the current one", markup=False)
             return
         lost, back = set(current.columns) - set(item.columns), set(item.columns) - set(current.columns)
+        forward = item.number > current.number
+        kept = "" if forward else "; newer snapshots are kept"
         question = [
-            f"Roll {self.identifier} back to snapshot {item.number} of {clock(item.at)}?",
+            f"Roll {self.identifier} {'forward' if forward else 'back'} to snapshot {item.number} of {clock(item.at)}?",
             f"rows: {number(current.rows)} → {number(item.rows)}",
-            f"readers then see what was written {ago(item.at)}; newer snapshots are kept",
+            f"readers then see what was written {ago(item.at)}{kept}",
         ]
         if lost or back:
             changed = [*(f"-{name}" for name in sorted(lost)), *(f"+{name}" for name in sorted(back))]
@@ -188,8 +175,8 @@ class TableScreen(DetailScreen):
             self.floe.push_screen(SnapshotScreen(self.identifier, event.item, self._before(event.item)))
 
     def _before(self, item: SnapshotView) -> SnapshotView | None:
-        older = [one for one in (self._detail.snapshots if self._detail else ()) if one.number < item.number]
-        return older[0] if older else None
+        known = self._detail.snapshots if self._detail else ()
+        return next((one for one in known if one.snapshot_id == item.parent_id), None)
 
     def _fill(self, detail: TableDetail) -> None:
         self._detail = detail
@@ -230,14 +217,9 @@ class TableScreen(DetailScreen):
                 return
 
     def _preview(self, answer: Rows | FloeError) -> None:
-        if not self.is_attached:
-            return
-        grid = self.section("preview")
-        if isinstance(answer, FloeError):
-            grid.show((), (f"✗ {answer.what}: {answer.why or ''}", "bad"))
-            return
-        grid.set_columns(row_columns(answer))
-        grid.show(answer.rows, ("no rows", "dim"))
+        if self.is_attached:
+            self.query_one("#preview", RowsGrid).answer(answer)
+            self.name_tab("preview", rows_title(answer))
 
     def _files(self, files: TableFiles) -> None:
         self.section("files").show(files.files, ("no files", "dim"))
@@ -245,7 +227,7 @@ class TableScreen(DetailScreen):
 
 
 class SnapshotScreen(DetailScreen):
-    """One snapshot against the one before it."""
+    """One snapshot against the one that it was written on."""
 
     def __init__(self, table: str, snapshot: SnapshotView, before: SnapshotView | None) -> None:
         """All of it is known already."""
@@ -260,7 +242,7 @@ class SnapshotScreen(DetailScreen):
         """What changed in numbers and in rows, and the summary."""
         return (
             ("difference", Grid(LINES, lambda line: line[0], id="difference", header=False)),
-            ("rows", Grid[tuple[str, ...]]((), lambda row: "\x1f".join(row), id="rows")),
+            ("rows", RowsGrid("rows")),
             ("summary", Grid(PAIRS, lambda p: p[0], id="summary")),
         )
 
@@ -274,11 +256,13 @@ class SnapshotScreen(DetailScreen):
                 ("run", one.run_id or ""),
                 ("trace", one.trace_id or ""),
                 ("written by", one.node or ""),
+                ("written on", f"snapshot {old.number}" if old else _EXPIRED if one.parent_id is not None else ""),
             ]
         )
         was = set(old.columns) if old else set()
+        rows_before = number(old.rows) if old else "0" if one.parent_id is None else "?"
         lines: list[Line] = [
-            (f"rows    {number(old.rows) if old else '0'} → {number(one.rows)}", ""),
+            (f"rows    {rows_before} → {number(one.rows)}", ""),
             (f"added   {counted(one.added_rows or 0, 'row')} in {counted(one.added_files or 0, 'file')}", "ok"),
             (f"removed {counted(one.deleted_rows or 0, 'row')} in {counted(one.deleted_files or 0, 'file')}", "warn"),
         ]
@@ -292,20 +276,18 @@ class SnapshotScreen(DetailScreen):
         if section != "rows" or self._compared:
             return
         self._compared = True
-        self.section("rows").show((), ("◌ comparing …", "busy"))
+        if self._before is None and self._snapshot.parent_id is not None:
+            self.section("rows").show((), (_EXPIRED, "dim"))
+            return
+        self.query_one("#rows", RowsGrid).waits("comparing …")
         old = self._before.snapshot_id if self._before is not None else None
         backend = self.floe.backend
         self.floe.background(lambda: backend.difference(self._table, old, self._snapshot.snapshot_id), self._compare)
 
     def _compare(self, answer: Rows | FloeError) -> None:
-        if not self.is_attached:
-            return
-        grid = self.section("rows")
-        if isinstance(answer, FloeError):
-            grid.show((), (f"✗ {answer.what}: {answer.why or ''}", "bad"))
-            return
-        grid.set_columns(row_columns(answer))
-        grid.show(answer.rows, ("the rows are the same", "dim"))
+        if self.is_attached:
+            self.query_one("#rows", RowsGrid).answer(answer, "the rows are the same")
+            self.name_tab("rows", rows_title(answer))
 
     def links(self) -> Links:
         """Where it came from."""

@@ -81,6 +81,7 @@ def _snapshot(info: TableInfo, snapshot: Snapshot, *, current: bool) -> Snapshot
         node=snapshot.summary.get(_NODE),
         columns=tuple(f"{field['name']} {type_text(field['type'])}" for field in schema.get("fields") or ()),
         summary=dict(snapshot.summary),
+        parent_id=snapshot.parent_id,
     )
 
 

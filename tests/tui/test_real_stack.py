@@ -387,6 +387,22 @@ def test_a_table_is_rolled_back_to_a_snapshot_and_the_rows_are_compared(stack: S
             await seen(app, pilot, "again", 30)
             detail = stack.backend.table("silver.totals")
             assert next(one for one in detail.snapshots if one.current).snapshot_id == first
+            await pilot.press("home", "b")
+            await seen(app, pilot, "Roll silver.totals forward to snapshot")
+            await pilot.press("y")
+            newest = detail.snapshots[0].snapshot_id
+            await until(
+                pilot,
+                lambda: stack.backend.table("silver.totals").snapshots[0].current,
+                "the table is not at its newest snapshot again",
+            )
+            assert detail.snapshots[0].parent_id in {one.snapshot_id for one in detail.snapshots}
+        assert not stack.backend.preview("silver.totals", 3).truncated
+        part = stack.backend.preview("silver.totals", 2)
+        assert (len(part.rows), part.truncated) == (2, True)
+        part = stack.backend.difference("silver.totals", None, newest, 2)
+        assert (len(part.rows), part.truncated) == (2, True)
+        assert not stack.backend.difference("silver.totals", first, newest, 2).truncated
 
     run(go())
 

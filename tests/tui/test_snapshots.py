@@ -86,7 +86,21 @@ class Pictured(FakeBackend):
 
     def table(self, identifier: str) -> TableDetail:
         newer = SnapshotView(
-            9001, 2, NOW - 40, "overwrite", True, 500, 20, 3, 1, 1, RUN, "ab" * 16, "model.orders", ("id", "total")
+            9001,
+            2,
+            NOW - 40,
+            "overwrite",
+            True,
+            500,
+            20,
+            3,
+            1,
+            1,
+            RUN,
+            "ab" * 16,
+            "model.orders",
+            ("id", "total"),
+            parent_id=9000,
         )
         older = SnapshotView(9000, 1, NOW - 7200, "append", False, 483, 483, None, 1, None, None, None, None, ("id",))
         columns = (ColumnView("id", "long", True), ColumnView("total", "decimal(12, 2)"))
