@@ -45,7 +45,8 @@ class Actions(Navigation):
             return
         keys = screen.run_assets()
         if not keys:
-            self.warn("select an asset first")
+            loading = self.backend.state.assets.loading
+            self.warn("the assets are still loading" if loading else "select an asset first")
             return
         known = {asset.key: asset for asset in self.backend.state.assets.items}
         first = known.get(keys[0])

@@ -20,7 +20,7 @@ from textual.pilot import Pilot
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands
 from floe_dev.model.details import AssetDetail, ColumnView, RunDetail, StepView, TableDetail
-from floe_dev.model.state import RunView, ServiceView, Slice, State, TableView
+from floe_dev.model.state import AssetView, RunView, ServiceView, Slice, State, TableView
 from floe_dev.model.status import ServiceState, ServiceStatus
 from floe_dev.model.traces import Span, Trace, TraceSummary
 from floe_dev.tui.app import DashboardApp
@@ -252,6 +252,17 @@ def test_read_only_offers_nothing_that_changes_something(read_only: bool) -> Non
             assert "Leave" in texts[0]
 
     run(go())
+
+
+def test_materialize_says_why_there_is_nothing_to_materialize() -> None:
+    async def go(assets: Slice[AssetView], words: str) -> None:
+        async with shown(shop(assets=assets)) as (app, pilot, backend):
+            await pilot.press("2", "r")
+            await seen(app, pilot, words)
+            assert not backend.sent
+
+    run(go(Slice(), "the assets are still loading"))
+    run(go(full(), "select an asset first"))
 
 
 def test_materialize_one_several_or_with_what_depends_on_it() -> None:
