@@ -6,6 +6,7 @@ Every heavy import happens inside the method that needs it, since `floe status` 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -49,6 +50,8 @@ class UpOptions:
 
 #: Seconds that the join waits for Dagster: what else it knows is worth telling.
 _PATIENCE_SECONDS = 10.0
+#: Between two looks whether somebody else's first run is over.
+_CLAIM_SECONDS = 0.2
 #: The stack that starts no catalog of its own.
 EXTERNAL = "external"
 
@@ -345,12 +348,48 @@ class Session:
             FloeError: FLOE5002 if the selection names nothing or Dagster refuses the run, 5101 for a partition that
                 an asset does not have.
         """
+        return self._materialize(selection, on_event, partition=partition, wait=wait)
+
+    def first_run(self, on_event: OnEvent = _ignore, *, always: bool = False, wait: bool = True) -> RunResult | None:
+        """Materialize everything where that was never done, or `always`; what came of it, as `run`.
+
+        None where it was done meanwhile: somebody else who makes the first run is waited for (unless `wait` is false),
+        for two at once would write the same tables.
+        """
+        from floe_dev.model.status import Event
+        from floe_dev.supervisor.first_run import first_run_claim
+
+        told = False
+        while True:
+            with first_run_claim(self.layout) as ours:
+                if ours:
+                    again = always or not self.first_run_done()
+                    return self._materialize((), on_event, first=True, wait=wait) if again else None
+            if not wait:
+                return None
+            if not told:
+                told = True
+                text = "somebody else makes the first run: waiting for its end"
+                on_event(Event(kind="notice", time=time.time(), data={"text": text}))
+            time.sleep(_CLAIM_SECONDS)
+
+    def _materialize(
+        self,
+        selection: Sequence[str],
+        on_event: OnEvent,
+        *,
+        partition: str | None = None,
+        first: bool = False,
+        wait: bool,
+    ) -> RunResult:
         from floe_dev.config.writes import require_writes_allowed
         from floe_dev.orchestrators.dagster.running import run_assets
 
         require_writes_allowed(self.root, os.environ)
         try:
-            result = run_assets(self.dagster(), self.layout, selection, on_event, partition=partition, wait=wait)
+            result = run_assets(
+                self.dagster(), self.layout, selection, on_event, partition=partition, first=first, wait=wait
+            )
         except FloeError as error:
             if error.code is Code.NO_SUCH_PARTITION:
                 error.where = self._place("orchestration", "partitions")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands
 from floe_dev.supervisor.core import Supervisor
+from floe_dev.supervisor.first_run import first_run_claim
 
 if TYPE_CHECKING:
     from floe_dev.orchestrators.dagster.client import DagsterClient
@@ -87,20 +88,23 @@ class Executor:
 
     async def _first_run(self, supervisor: Supervisor, *, always: bool) -> str:
         """Assets with different partitions need a run each: all but the last are waited for here."""
-        if supervisor.state.first_run_done and not always:
-            return ""
 
         def run() -> str:
             from floe_dev.orchestrators.dagster.client import dagster_of
             from floe_dev.orchestrators.dagster.running import run_assets
 
-            return run_assets(dagster_of(supervisor.hub.urls), supervisor.layout, wait=False).status
+            return run_assets(dagster_of(supervisor.hub.urls), supervisor.layout, first=True, wait=False).status
 
-        if await _in_thread(run) == "canceled":
-            return "the first run was canceled"
-        # Not earlier: should the stack be stopped meanwhile, the next start finds that it was not carried through.
-        supervisor.finish_first_run()
-        return "the first run is on its way"
+        with first_run_claim(supervisor.layout) as ours:
+            if not ours:
+                return "the first run is on its way"
+            if supervisor.state.first_run_done and not always:
+                return ""
+            if await _in_thread(run) == "canceled":
+                return "the first run was canceled"
+            # Not earlier: should the stack be stopped meanwhile, the next start finds that it was not carried through.
+            supervisor.finish_first_run()
+            return "the first run is on its way"
 
 
 async def _in_thread(work: Callable[[], str]) -> str:

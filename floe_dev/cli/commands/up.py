@@ -111,7 +111,7 @@ def command(
             session.up(options, recorder.event)
             ready_after = time.monotonic() - started
             if run == "always" or _pending_first_run(session, run):
-                result = session.run((), recorder.event, wait=not detach)
+                result = session.first_run(recorder.event, always=run == "always", wait=not detach)
     except BaseException as error:
         _undo(output, session, error, was_running=was_running is not None)
         raise

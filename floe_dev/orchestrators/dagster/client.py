@@ -84,6 +84,13 @@ _RUN = """
 query Run($run: ID!) { runOrError(runId: $run) {
   __typename ... on Run { status startTime endTime assetSelection { path } } } }
 """
+_ACTIVE = """
+query Active($tags: [ExecutionTag!]) {
+  runsOrError(filter: {tags: $tags, statuses: [QUEUED, NOT_STARTED, MANAGED, STARTING, STARTED]}) {
+    ... on Runs { results { runId assetSelection { path } tags { key value } } }
+  }
+}
+"""
 _CANCEL = """
 mutation Cancel($run: String!) { terminateRun(runId: $run) {
   __typename ... on TerminateRunFailure { message } ... on PythonError { message } ... on RunNotFoundError { message }
@@ -187,6 +194,19 @@ class DagsterClient:
         """QUEUED, STARTING, STARTED, SUCCESS, FAILURE, CANCELING or CANCELED."""
         answer = self.query(_RUN, run=run_id)["runOrError"]
         return str(answer.get("status") or "FAILURE")
+
+    def active_runs(self, tags: Mapping[str, str]) -> list[tuple[str, list[str], dict[str, str]]]:
+        """The runs with these tags that are not over: id, keys of the assets, all tags."""
+        wanted = [{"key": key, "value": value} for key, value in tags.items()]
+        found = self.query(_ACTIVE, tags=wanted)["runsOrError"].get("results") or ()
+        return [
+            (
+                run["runId"],
+                ["/".join(key["path"]) for key in run["assetSelection"] or ()],
+                {tag["key"]: tag["value"] for tag in run["tags"]},
+            )
+            for run in found
+        ]
 
     def cancel(self, run_id: str, patience_seconds: float = 30.0) -> None:
         """Cancel a run; one that is still starting is asked again, since Dagster refuses until it has begun.

@@ -18,7 +18,8 @@ from floe_dev.orchestrators.dagster.runs import RunWatch, follow
 from floe_dev.orchestrators.dagster.selection import resolve
 
 OnEvent = Callable[[Event], None]
-
+#: The tag of runs that belong to a first run.
+_FIRST = "floe/first_run"
 #: Seconds that whoever interrupts a run waits for its end; the launcher kills one that does not hear after 10.
 _CANCEL_SECONDS = 12.0
 _LOOK_SECONDS = 0.15
@@ -37,12 +38,14 @@ def run_assets(
     on_event: OnEvent = _ignore,
     *,
     partition: str | None = None,
+    first: bool = False,
     wait: bool = True,
 ) -> RunResult:
     """Run the assets that `selection` names (none: all), with `wait` to the end; the runs are reported as one.
 
-    Without `wait` the last run is started and not waited for. What interrupts this (Ctrl-C) cancels the run, and is
-    raised again when the run has ended or `_CANCEL_SECONDS` are over; the last event of the step `run of …` says which.
+    Without `wait` the last run is started and not waited for. With `first` a run that goes on is taken over where the
+    one who began the first run was killed. What interrupts this (Ctrl-C) cancels the run, and is raised again when the
+    run has ended or `_CANCEL_SECONDS` are over; the last event of the step `run of …` says which.
 
     Raises:
         FloeError: FLOE5002 if the selection names nothing or Dagster refuses a run, 5101 for a partition that an asset
@@ -52,16 +55,18 @@ def run_assets(
     plans = plan_runs(resolve(selection, assets), assets, partition, client.partition_keys)
     results: list[RunResult] = []
     for plan in plans:
-        results.append(_run(client, layout, plan, on_event, wait=wait or plan is not plans[-1]))
+        results.append(_run(client, layout, plan, on_event, first=first, wait=wait or plan is not plans[-1]))
         if results[-1].status not in ("success", "running"):
             break
     return merged(results)
 
 
-def _run(client: DagsterClient, layout: Layout, plan: PlannedRun, on_event: OnEvent, *, wait: bool) -> RunResult:
+def _run(
+    client: DagsterClient, layout: Layout, plan: PlannedRun, on_event: OnEvent, *, first: bool, wait: bool
+) -> RunResult:
     step = f"run of {len(plan.keys)} assets" if len(plan.keys) != 1 else f"run of {plan.keys[0]}"
     started = time.monotonic()
-    launching = _launch(client, plan)
+    launching = _launch(client, plan, first=first)
     watch: RunWatch | None = None
     try:
         run_id = launching.result()
@@ -88,22 +93,32 @@ def _run(client: DagsterClient, layout: Layout, plan: PlannedRun, on_event: OnEv
     return result
 
 
-def _launch(client: DagsterClient, plan: PlannedRun) -> Future[str]:
+def _launch(client: DagsterClient, plan: PlannedRun, *, first: bool) -> Future[str]:
     """The run's id, once Dagster answers.
 
     In a thread: Dagster carries out what it was asked for though nobody waits for the answer any more, and on a busy
     machine that takes seconds. Who interrupts the waiting still has to learn which run to cancel.
     """
     answer: Future[str] = Future()
+    tags = {"floe/started_by": "floe", **({_FIRST: "true"} if first else {}), **plan.tags}
 
     def ask() -> None:
         try:
-            answer.set_result(client.launch(plan.keys, {"floe/started_by": "floe", **plan.tags}))
+            left = _left_behind(client, plan) if first else None
+            answer.set_result(left or client.launch(plan.keys, tags))
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             answer.set_exception(error)
 
     threading.Thread(target=ask, name="floe-launch", daemon=True).start()
     return answer
+
+
+def _left_behind(client: DagsterClient, plan: PlannedRun) -> str | None:
+    """The run of a first run that makes just this and goes on; whoever is killed leaves it to Dagster."""
+    for run_id, keys, tags in client.active_runs({_FIRST: "true"}):
+        if set(keys) == set(plan.keys) and plan.tags.items() <= tags.items():
+            return run_id
+    return None
 
 
 def _cancel(client: DagsterClient, watch: RunWatch) -> str:
