@@ -18,6 +18,8 @@ class ServiceState(StrEnum):
     WAITING = "waiting"
     STARTING = "starting"
     READY = "ready"
+    #: It was ready, lives, and does not answer.
+    HUNG = "hung"
     RESTARTING = "restarting"
     STOPPING = "stopping"
     STOPPED = "stopped"
@@ -53,10 +55,10 @@ class ServiceStatus(Model):
 
     @property
     def health(self) -> Health:
-        """Healthy only when ready; failed and stopped are unhealthy."""
+        """Healthy only when ready; hung, failed and stopped are unhealthy."""
         if self.state is ServiceState.READY:
             return Health.HEALTHY
-        if self.state in (ServiceState.FAILED, ServiceState.STOPPED):
+        if self.state in (ServiceState.HUNG, ServiceState.FAILED, ServiceState.STOPPED):
             return Health.UNHEALTHY
         return Health.PENDING
 

@@ -24,18 +24,20 @@ class ProbeAnswer:
     ready: bool
     seen: str
     foreign: bool = False
+    #: Whether anything was heard at all, be it a refusal.
+    answered: bool = True
 
 
-async def ask(probe: Probe, port: int, instance: str) -> ProbeAnswer:
+async def ask(probe: Probe, port: int, instance: str, limit_seconds: float = PROBE_TIMEOUT) -> ProbeAnswer:
     """One probe; never raises."""
     try:
-        async with asyncio.timeout(PROBE_TIMEOUT):
+        async with asyncio.timeout(limit_seconds):
             return await _ask(probe, port, instance)
     except TimeoutError:
-        return ProbeAnswer(False, f"no answer within {PROBE_TIMEOUT:g} s")
+        return ProbeAnswer(False, f"no answer within {limit_seconds:g} s", answered=False)
     except OSError as error:
         why = os.strerror(error.errno).lower() if error.errno else str(error)
-        return ProbeAnswer(False, f"127.0.0.1:{port}: {why}")
+        return ProbeAnswer(False, f"127.0.0.1:{port}: {why}", answered=False)
     except (ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         return ProbeAnswer(False, f"127.0.0.1:{port} does not speak HTTP ({type(error).__name__})")
 

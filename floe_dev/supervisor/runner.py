@@ -27,6 +27,7 @@ from floe_dev.model.stack import DriverKind, Service
 from floe_dev.model.status import ServiceState
 from floe_dev.supervisor.containers import Containers, check
 from floe_dev.supervisor.hub import Hub
+from floe_dev.supervisor.liveness import silences
 from floe_dev.supervisor.probe import ask
 
 #: Seconds between two probes of a service that is not ready yet.
@@ -294,6 +295,11 @@ class ServiceRunner:
         ready_at = self._started[0] + time.monotonic() - self._started[1]
         self._observe(ServiceState.READY, ready_at=ready_at, reason=None, url=url)
         self.ready.set()
+        async for silent in silences(probe, port, self._context.instance, pid or None):
+            shown = self._context.hub.service_status(self.service.name)
+            # Any other state is somebody else's word: it is being stopped, its container is paused.
+            if shown.state in (ServiceState.READY, ServiceState.HUNG) and shown.reason != silent:
+                self._observe(ServiceState.READY if silent is None else ServiceState.HUNG, reason=silent)
 
     def _note(self, seen: str) -> None:
         """Show why it is not ready yet, once for each reason."""

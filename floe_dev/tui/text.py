@@ -27,6 +27,7 @@ _STATES: dict[str, tuple[str, str]] = {
     "connecting": ("◌", "busy"),
     "open": ("◌", "busy"),
     "restarting": ("↻", "warn"),
+    "hung": ("△", "warn"),
     "degraded": ("△", "warn"),
     "stale": ("△", "warn"),
     "outdated": ("△", "warn"),

@@ -28,14 +28,21 @@ def main() -> None:
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     time.sleep(options.delay)
 
+    #: Until when (monotonic) no answer is given.
+    hung: list[float] = []
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            while hung and time.monotonic() < hung[-1]:
+                time.sleep(0.01)
             self.send_response(200)
             self.send_header("X-Floe-Instance", options.instance)
             self.end_headers()
             self.wfile.write(f"{os.getpid()}".encode())
             if self.path == "/exit":
                 os._exit(3)
+            if self.path.startswith("/hang/"):
+                hung.append(time.monotonic() + float(self.path.rpartition("/")[2]))
 
     if options.exit_after is not None:
         signal.signal(signal.SIGALRM, lambda *_: os._exit(9))

@@ -104,7 +104,7 @@ def test_the_stack_comes_up_survives_kills_and_ends(shop: TinyStack) -> None:
         asked = asking.submit(client.send, shop.root, commands.Materialize(("bronze/customers",)))
         eventually(lambda: supervisor.num_threads() > threads, "the command is not under way", seconds=10)
         began = time.monotonic()
-        assert _all_ready(shop)
+        assert shop.status() is not None
         assert time.monotonic() - began < 1
         assert not asked.done()
         told = shop.down()

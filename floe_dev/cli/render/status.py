@@ -37,10 +37,11 @@ def status_text(
 
 
 def overall(status: Mapping[str, Any]) -> str:
-    """One word for the whole stack: ready, failed or starting; `ready` only if every service is."""
+    """One word for the whole stack: ready, failed, hung or starting; `ready` only if every service is."""
     states = {service.get("state") for service in status.get("services") or ()}
-    if "failed" in states:
-        return "failed"
+    for state in ("failed", "hung"):
+        if state in states:
+            return state
     return "ready" if status.get("ready") and states <= {"ready"} else "starting"
 
 

@@ -26,6 +26,7 @@ _STATES: dict[str, tuple[str, str, str]] = {
     "restarting": ("↻", "~", "yellow"),
     "stopping": ("◌", "o", "yellow"),
     "ready": ("●", "*", "green"),
+    "hung": ("△", "!", "yellow"),
     "done": ("✓", "+", "green"),
     "pass": ("✓", "+", "green"),
     "materialized": ("✓", "+", "green"),
