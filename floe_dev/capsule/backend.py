@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from floe_dev.capsule import form
 from floe_dev.capsule.offline import OfflineSession, only_reads
+from floe_dev.compute.views import identifier as quoted
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands, details, state
 from floe_dev.model.state import AutomationView
@@ -112,9 +113,9 @@ class CapsuleBackend:
         with duckdb.connect(":memory:") as database:
             for file in files:
                 namespace, _, name = file.stem.rpartition(".")
-                database.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(namespace)}")
+                database.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(namespace)}")
                 place = str(file).replace("'", "''")
-                database.execute(f"CREATE VIEW {_quoted(namespace)}.{_quoted(name)} AS FROM read_parquet('{place}')")
+                database.execute(f"CREATE VIEW {quoted(namespace)}.{quoted(name)} AS FROM read_parquet('{place}')")
             try:
                 cursor = database.execute(sql)
                 columns = tuple(str(column[0]) for column in cursor.description or ())
@@ -126,7 +127,7 @@ class CapsuleBackend:
 
     def preview(self, identifier: str, limit: int = 100) -> details.Rows:
         """The first rows, where the data was asked for."""
-        return self.query("FROM " + ".".join(map(_quoted, identifier.rsplit(".", 1))), limit)
+        return self.query("FROM " + ".".join(map(quoted, identifier.rsplit(".", 1))), limit)
 
     def difference(self, identifier: str, old: int | None, new: int, limit: int = 200) -> details.Rows:  # noqa: ARG002
         """Refused (FLOE7204): the rows of snapshots are not in a capsule."""
@@ -174,7 +175,3 @@ class CapsuleBackend:
     def _read(self, name: str, kind: type[T]) -> T | None:
         found: Any = self._session.document(name)
         return None if found is None else TypeAdapter(kind).validate_python(found)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

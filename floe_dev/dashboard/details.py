@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from floe_dev.errors import Code, FloeError
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 _READER = "reader"
 _VALUE_LIMIT = 300
+_SIGNS = {"added": "+", "removed": "-"}
 
 
 class Details:
@@ -95,34 +95,35 @@ class Details:
 
     def preview(self, identifier: str, limit: int = 100) -> Rows:
         """The first rows of a table, read with the rights of the reader."""
-        # One more than is shown tells whether these are all.
-        return self._read(f"FROM {_quoted(identifier)} LIMIT {limit + 1:d}", limit, f"{identifier} cannot be read")
+        import duckdb
+
+        from floe_dev.compute.views import identifier as quoted
+
+        name = ".".join(quoted(part) for part in identifier.rsplit(".", 1))
+        try:
+            with self._session.duckdb(_READER) as database:
+                # One more than is shown tells whether these are all.
+                return _rows(database, f"FROM {name} LIMIT {limit + 1:d}", limit)
+        except duckdb.Error as error:
+            raise FloeError(Code.SQL_FAILED, f"{identifier} cannot be read", why=str(error).strip()) from error
 
     def difference(self, identifier: str, old: int | None, new: int, limit: int = 200) -> Rows:
         """The rows that one snapshot has and the other has not, `+` or `-` first; read with the rights of the reader.
 
-        At most `limit` of either.
-        Rows that are there several times count as often. Columns that only one of them has are left out.
+        See `row_diff`; `old` None is before the first snapshot.
         """
-        name = _quoted(identifier)
-        after = f"{name} AT (VERSION => {int(new)})"
-        if old is None:
-            statement = f"SELECT '+' AS change, * FROM {after} LIMIT {limit + 1:d}"  # noqa: S608 - quoted above
-            return self._read(statement, limit, f"{identifier} cannot be read")
-        before = f"{name} AT (VERSION => {int(old)})"
-        columns = self._shared_columns(before, after)
-        statement = (
-            f"(SELECT '+' AS change, * FROM (SELECT {columns} FROM {after} EXCEPT ALL SELECT {columns} FROM {before}) "  # noqa: S608
-            f"LIMIT {limit + 1:d}) UNION ALL "
-            f"(SELECT '-' AS change, * FROM (SELECT {columns} FROM {before} EXCEPT ALL SELECT {columns} FROM {after}) "
-            f"LIMIT {limit + 1:d})"
-        )
-        found = self._read(statement, 2 * limit + 2, f"the snapshots of {identifier} cannot be compared")
-        sides = [[row for row in found.rows if row[0] == sign] for sign in "+-"]
-        return replace(
-            found,
-            rows=tuple(row for side in sides for row in side[:limit]),
-            truncated=any(len(side) > limit for side in sides),
+        from floe_dev.telemetry.row_diff import row_diff
+
+        started = time.monotonic()
+        with self._session.duckdb(_READER) as database:
+            found = row_diff(database, identifier.rsplit(".", 1), (old, new), limit=limit)
+        columns = tuple(found.rows[0].after or found.rows[0].before) if found.rows else ()
+        rows = [(_SIGNS[row.kind], *map(_value, (row.after or row.before).values())) for row in found.rows]
+        return Rows(
+            ("change", *columns),
+            tuple(sorted(rows, key=lambda row: row[0])),
+            time.monotonic() - started,
+            truncated=found.added + found.removed > len(rows),
         )
 
     def automation(self, automation: AutomationView) -> AutomationDetail:
@@ -174,31 +175,6 @@ class Details:
         if database is not None:
             database.close()
 
-    def _read(self, statement: str, limit: int, refused: str) -> Rows:
-        import duckdb
-
-        try:
-            with self._session.duckdb(_READER) as database:
-                return _rows(database, statement, limit)
-        except duckdb.Error as error:
-            raise FloeError(Code.SQL_FAILED, refused, why=str(error).strip()) from error
-
-    def _shared_columns(self, before: str, after: str) -> str:
-        import duckdb
-
-        try:
-            with self._session.duckdb(_READER) as database:
-                described = [
-                    {row[0]: row[1] for row in database.execute(f"DESCRIBE FROM {one}").fetchall()}
-                    for one in (before, after)
-                ]
-        except duckdb.Error as error:
-            raise FloeError(Code.SQL_FAILED, "the snapshots cannot be compared", why=str(error).strip()) from error
-        shared = [name for name, kind in described[1].items() if described[0].get(name) == kind]
-        if not shared:
-            raise FloeError(Code.SQL_FAILED, "the snapshots cannot be compared", why="they have no column in common")
-        return ", ".join('"' + name.replace('"', '""') + '"' for name in shared)
-
 
 def _rows(database: duckdb.DuckDBPyConnection, statement: str, limit: int) -> Rows:
     started = time.monotonic()
@@ -207,10 +183,6 @@ def _rows(database: duckdb.DuckDBPyConnection, statement: str, limit: int) -> Ro
     rows = cursor.fetchmany(limit + 1)
     shown = tuple(tuple(_value(value) for value in row) for row in rows[:limit])
     return Rows(columns, shown, time.monotonic() - started, truncated=len(rows) > limit)
-
-
-def _quoted(identifier: str) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in identifier.split("."))
 
 
 def _value(value: Any) -> str:

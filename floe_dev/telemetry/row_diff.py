@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from floe_dev.compute.views import identifier
 from floe_dev.errors import Code, FloeError
 
 if TYPE_CHECKING:
@@ -37,29 +38,55 @@ class RowDiff:
 def row_diff(
     connection: duckdb.DuckDBPyConnection,
     table: Sequence[str],
-    snapshots: tuple[int, int],
-    key: Sequence[str],
+    snapshots: tuple[int | None, int],
+    key: Sequence[str] = (),
     limit: int = 50,
 ) -> RowDiff:
-    """Compare `table` (catalog, namespace, name) at two snapshots, rows being the same where `key` is.
+    """Compare `table` (its name in parts) at two snapshots, rows being the same where `key` is; None is an empty table.
+
+    Without a key rows that are there several times count as often, and columns that only one snapshot has are left out.
+    `rows` are at most `limit`, without a key some of either kind.
 
     Raises:
-        FloeError: FLOE7104 if a key column is in neither or only one snapshot, or is not unique there.
+        FloeError: FLOE7104 if a key column is in neither or only one snapshot, or is not unique there, 6001 if DuckDB
+            cannot read or compare them.
     """
-    name = ".".join(_quoted(part) for part in table)
-    before, after = (f"(SELECT * FROM {name} AT (VERSION => {snapshot}))" for snapshot in snapshots)  # noqa: S608
+    import duckdb
+
+    try:
+        return _row_diff(connection, table, snapshots, key, limit)
+    except duckdb.Error as error:
+        what = f"the snapshots of {'.'.join(table)} cannot be compared"
+        raise FloeError(Code.SQL_FAILED, what, why=str(error).strip()) from error
+
+
+def _row_diff(
+    connection: duckdb.DuckDBPyConnection,
+    table: Sequence[str],
+    snapshots: tuple[int | None, int],
+    key: Sequence[str],
+    limit: int,
+) -> RowDiff:
+    name = ".".join(identifier(part) for part in table)
+    after = f"(SELECT * FROM {name} AT (VERSION => {snapshots[1]}))"  # noqa: S608 - quoted above
+    before = f"(SELECT * FROM {name} AT (VERSION => {snapshots[0]}))"  # noqa: S608
+    if snapshots[0] is None:
+        before = f"(SELECT * FROM {after} WHERE false)"  # noqa: S608
     old, new = _columns(connection, before), _columns(connection, after)
     for side, columns, snapshot in ((before, old, snapshots[0]), (after, new, snapshots[1])):
         _check_key(connection, side, columns, key, snapshot)
     if not key:
-        return _without_key(connection, before, after, [column for column in new if column in old], limit)
+        shared = [column for column in new if column in old]
+        if not shared:
+            raise FloeError(Code.SQL_FAILED, "the snapshots cannot be compared", why="they have no column in common")
+        return _without_key(connection, before, after, shared, limit)
     others = [column for column in dict.fromkeys([*old, *new]) if column not in key]
-    same = " AND ".join(f"a.{_quoted(c)} IS NOT DISTINCT FROM b.{_quoted(c)}" for c in key)
+    same = " AND ".join(f"a.{identifier(c)} IS NOT DISTINCT FROM b.{identifier(c)}" for c in key)
     both = [column for column in others if column in old and column in new]
-    differs = " OR ".join(f"a.{_quoted(c)} IS DISTINCT FROM b.{_quoted(c)}" for c in both) or "false"
-    shown = [f"coalesce(a.{_quoted(c)}, b.{_quoted(c)})" for c in key]
-    shown += [f"a.{_quoted(c)}" if c in old else "NULL" for c in others]
-    shown += [f"b.{_quoted(c)}" if c in new else "NULL" for c in others]
+    differs = " OR ".join(f"a.{identifier(c)} IS DISTINCT FROM b.{identifier(c)}" for c in both) or "false"
+    shown = [f"coalesce(a.{identifier(c)}, b.{identifier(c)})" for c in key]
+    shown += [f"a.{identifier(c)}" if c in old else "NULL" for c in others]
+    shown += [f"b.{identifier(c)}" if c in new else "NULL" for c in others]
     kind = "CASE WHEN a.floe_here IS NULL THEN 'added' WHEN b.floe_here IS NULL THEN 'removed' ELSE 'changed' END"
     joined = (
         f"FROM (SELECT *, 1 AS floe_here FROM {before}) a FULL JOIN (SELECT *, 1 AS floe_here FROM {after}) b "  # noqa: S608
@@ -86,16 +113,21 @@ def _change(row: tuple[Any, ...], key: list[str], others: list[str], both: set[s
 def _without_key(
     connection: duckdb.DuckDBPyConnection, before: str, after: str, columns: list[str], limit: int
 ) -> RowDiff:
-    picked = ", ".join(_quoted(column) for column in columns)
-    rows: list[RowChange] = []
-    counts = []
+    picked = ", ".join(identifier(column) for column in columns)
+    first: dict[str, list[tuple[Any, ...]]] = {}
+    counts: dict[str, int] = {}
     for kind, one, other in (("removed", before, after), ("added", after, before)):
-        only = f"(SELECT {picked} FROM {one} EXCEPT ALL SELECT {picked} FROM {other})"  # noqa: S608
-        counts.append(connection.execute(f"SELECT count(*) FROM {only}").fetchall()[0][0])  # noqa: S608
-        for row in connection.execute(f"SELECT * FROM {only} LIMIT {limit - len(rows)}").fetchall():  # noqa: S608
-            content = dict(zip(columns, row, strict=True))
-            rows.append(RowChange(kind, {}, **{"before" if kind == "removed" else "after": content}))
-    return RowDiff((), counts[1], counts[0], 0, tuple(rows))
+        only = f"(SELECT {picked} FROM {one} EXCEPT ALL SELECT {picked} FROM {other})"  # noqa: S608 - quoted above
+        rows = first[kind] = connection.execute(f"FROM {only} LIMIT {limit + 1}").fetchall()
+        # To count is to compare once more.
+        more = len(rows) > limit
+        counts[kind] = connection.execute(f"SELECT count(*) FROM {only}").fetchall()[0][0] if more else len(rows)  # noqa: S608
+    # What one kind does not need of its half the other one has.
+    removed = first["removed"][: max(limit - counts["added"], limit // 2)]
+    added = first["added"][: limit - len(removed)]
+    changes = [RowChange("removed", {}, before=dict(zip(columns, row, strict=True))) for row in removed]
+    changes += [RowChange("added", {}, after=dict(zip(columns, row, strict=True))) for row in added]
+    return RowDiff((), counts["added"], counts["removed"], 0, tuple(changes))
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, side: str) -> list[str]:
@@ -103,7 +135,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, side: str) -> list[str]:
 
 
 def _check_key(
-    connection: duckdb.DuckDBPyConnection, side: str, columns: list[str], key: Sequence[str], snapshot: int
+    connection: duckdb.DuckDBPyConnection, side: str, columns: list[str], key: Sequence[str], snapshot: int | None
 ) -> None:
     for column in key:
         if column not in columns:
@@ -113,7 +145,7 @@ def _check_key(
                 fix=f"columns are: {', '.join(columns)}",
             )
     if key:
-        named = ", ".join(_quoted(column) for column in key)
+        named = ", ".join(identifier(column) for column in key)
         text = f"SELECT {named} FROM {side} GROUP BY {named} HAVING count(*) > 1 LIMIT 1"  # noqa: S608
         twice = connection.execute(text).fetchone()
         if twice is not None:
@@ -124,7 +156,3 @@ def _check_key(
                 why=f"in snapshot {snapshot}, so rows cannot be told apart by it",
                 fix="name more columns: --key a --key b",
             )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
