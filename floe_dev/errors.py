@@ -236,6 +236,14 @@ class Code(Enum):
         "the program of the CI job failed",
         "`floe ci -- PROGRAM` ends with the program's own exit code.",
     )
+    TOO_MANY_COMMANDS = Kind(
+        2110,
+        "too many commands hang",
+        "The supervisor carries out a few commands at a time, and as many wait for Dagster or the catalog already. "
+        "`floe status` shows which service does not answer, `floe restart SERVICE` starts it anew; the commands that "
+        "wait for it end with that.",
+        ExitCode.BUSY,
+    )
     # 23xx: containers
     NO_ENGINE = Kind(
         2301,

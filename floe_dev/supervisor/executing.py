@@ -2,6 +2,7 @@
 
 Dagster and the catalog are asked in threads, each command in one of its own: one that hangs keeps neither the services'
 probes, nor another command, nor the end of the stack waiting. Their clients are imported when they are first needed.
+As many as `AT_ONCE` may hang; more are refused, for nobody knows when a thread would be free.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: What a run's tag `floe/started_by` says of runs that were asked for so.
 _STARTED_BY = "dashboard"
+#: Commands that wait for Dagster or the catalog at the same time. A dashboard sends one at a time.
+AT_ONCE = 16
 
 
 class Executor:
@@ -35,13 +38,14 @@ class Executor:
         """`supervisor` gives the one that runs, or raises FloeError 2001; `stopped` is set when the stack is to end."""
         self._supervisor = supervisor
         self._stopped = stopped
+        self._threads = threading.BoundedSemaphore(AT_ONCE)
 
     async def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """`{"done": one line}` once the command is carried out.
 
         Raises:
             FloeError: FLOE2002 for a command of another version, 2001 where the stack is not ready or is stopped
-                meanwhile, 5xxx and 3xxx from Dagster and the catalog.
+                meanwhile, 2110 where too many hang, 5xxx and 3xxx from Dagster and the catalog.
         """
         command = commands.decode(request)
         carried = asyncio.create_task(self._carry_out(command, self._supervisor()))
@@ -77,14 +81,14 @@ class Executor:
                 await supervisor.restart(name)
                 return f"{name} was restarted"
             case commands.Rollback():
-                return await _in_thread(partial(_rollback, command, supervisor.layout.root))
+                return await self._in_thread(partial(_rollback, command, supervisor.layout.root))
             case commands.FirstRun(always):
                 return await self._first_run(supervisor, always=always)
             case commands.StartStack() | commands.StopStack() | commands.ExportCapsule():
                 # This version sends none of these: whoever asks for them carries them out.
                 raise commands.another_version(f"the command {type(command).__name__!r}")
             case _:
-                return await _in_thread(partial(_ask_dagster, command, dict(supervisor.hub.urls)))
+                return await self._in_thread(partial(_ask_dagster, command, dict(supervisor.hub.urls)))
 
     async def _first_run(self, supervisor: Supervisor, *, always: bool) -> str:
         """Assets with different partitions need a run each: all but the last are waited for here."""
@@ -100,29 +104,38 @@ class Executor:
                 return "the first run is on its way"
             if supervisor.state.first_run_done and not always:
                 return ""
-            if await _in_thread(run) == "canceled":
+            if await self._in_thread(run) == "canceled":
                 return "the first run was canceled"
             # Not earlier: should the stack be stopped meanwhile, the next start finds that it was not carried through.
             supervisor.finish_first_run()
             return "the first run is on its way"
 
+    async def _in_thread(self, work: Callable[[], str]) -> str:
+        """What `work` answers or raises; FloeError 2110 where as many hang as may.
 
-async def _in_thread(work: Callable[[], str]) -> str:
-    """What `work` answers or raises.
+        A daemon thread and no pool: commands would wait in it behind those that hang, and Python does not end before a
+        pool's threads have. Its place is free when the thread is over, whether anybody still waits for it or not.
+        """
+        if not self._threads.acquire(blocking=False):
+            raise FloeError(
+                Code.TOO_MANY_COMMANDS,
+                "the supervisor takes no further command now",
+                why=f"{AT_ONCE} commands wait for an answer of Dagster or the catalog",
+                fix="floe status",
+            )
+        over: Future[str] = Future()
+        over.set_running_or_notify_cancel()
 
-    A daemon thread and no pool: hung commands would fill a pool, and Python does not end before a pool's threads have.
-    """
-    over: Future[str] = Future()
-    over.set_running_or_notify_cancel()
+        def run() -> None:
+            try:
+                over.set_result(work())
+            except Exception as error:  # noqa: BLE001 - raised where it is waited for
+                over.set_exception(error)
+            finally:
+                self._threads.release()
 
-    def run() -> None:
-        try:
-            over.set_result(work())
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
-            over.set_exception(error)
-
-    threading.Thread(target=run, name="floe-command", daemon=True).start()
-    return await asyncio.wrap_future(over)
+        threading.Thread(target=run, name="floe-command", daemon=True).start()
+        return await asyncio.wrap_future(over)
 
 
 def _ask_dagster(

@@ -73,6 +73,7 @@ class ServiceRunner:
         self._started = time.time(), time.monotonic()
         self._seen = "not asked yet"
         self._task: asyncio.Task[None] | None = None
+        self._restarting: asyncio.Task[None] | None = None
         context.hub.service(service.name, state=ServiceState.WAITING, port=context.ports.get(service.name))
 
     @property
@@ -114,7 +115,12 @@ class ServiceRunner:
         self._observe(ServiceState.STOPPED, pid=None, reason=None)
 
     async def restart(self) -> None:
-        """Stop it and start it again now."""
+        """Stop it and start it again now; who asks for that while it is being stopped gets the same start."""
+        if self._restarting is None or self._restarting.done():
+            self._restarting = asyncio.create_task(self._restart(), name=f"restart {self.service.name}")
+        await asyncio.shield(self._restarting)
+
+    async def _restart(self) -> None:
         await self.stop()
         self._stopping = False
         self._ended = None

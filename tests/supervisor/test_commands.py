@@ -17,6 +17,7 @@ import pytest
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands
 from floe_dev.supervisor import client
+from floe_dev.supervisor.executing import AT_ONCE
 from tests.drivers.helpers import eventually
 from tests.supervisor.helpers import TinyStack, service
 
@@ -101,14 +102,20 @@ def hang_dagster(stack: TinyStack, count: int) -> list[Asking]:
     stack.declare(service("dagster"), service("other"))
     stack.up()
     os.kill(stack.pid("dagster"), signal.SIGSTOP)
-    asked = [Asking(stack, commands.Materialize(("bronze/numbers",))) for _ in range(count)]
     supervisor = psutil.Process(stack.supervisor_pid())
-    eventually(lambda: supervisor.num_threads() > count, "the commands are not under way", seconds=10)
+    # A thread of the start's may still come or go, which is why one is asked for more.
+    asked = [Asking(stack, commands.Materialize(("bronze/numbers",))) for _ in range(count)]
+    eventually(lambda: _under_way(supervisor) == count, "the commands are not under way", seconds=10)
     return asked
 
 
+def _under_way(supervisor: psutil.Process) -> int:
+    """Commands that wait for Dagster's answer: each has a connection of its own, and so a remote address."""
+    return sum(1 for each in supervisor.net_connections("tcp") if each.raddr)
+
+
 def test_a_hung_dagster_keeps_neither_status_nor_restart_nor_down_waiting(stack: TinyStack) -> None:
-    asked = hang_dagster(stack, 40)
+    asked = hang_dagster(stack, AT_ONCE)
     began = time.monotonic()
     status = stack.status()
     assert status is not None
@@ -127,6 +134,57 @@ def test_a_hung_dagster_keeps_neither_status_nor_restart_nor_down_waiting(stack:
         assert error.code is Code.NOT_RUNNING
         assert "stopped before the command was over" in error.what
     stack.assert_gone()
+
+
+def test_more_commands_than_can_hang_are_refused_until_one_is_over(stack: TinyStack) -> None:
+    """Each had a thread of its own, without an end."""
+    hanging = hang_dagster(stack, AT_ONCE)
+    supervisor = psutil.Process(stack.supervisor_pid())
+    threads = supervisor.num_threads()
+    for _ in range(300):
+        with pytest.raises(FloeError) as refused:
+            client.send(stack.root, commands.Cancel("a"))
+        assert refused.value.code is Code.TOO_MANY_COMMANDS
+    assert refused.value.why == f"{AT_ONCE} commands wait for an answer of Dagster or the catalog"
+    assert refused.value.fix == "floe status"
+    assert supervisor.num_threads() <= threads
+    assert not any(one.answer for one in hanging)
+
+    # The service that hangs can be restarted all the same, and with its end every command's is there.
+    assert client.send(stack.root, commands.RestartService("dagster")) == "dagster was restarted"
+    for one in hanging:
+        assert one.error(10).code is Code.DAGSTER_UNREACHABLE
+    with pytest.raises(FloeError) as served:
+        client.send(stack.root, commands.Cancel("a"))
+    assert served.value.code is Code.DAGSTER_UNREACHABLE
+
+
+def test_restarts_of_one_service_at_the_same_moment_leave_one_of_it(stack: TinyStack) -> None:
+    stack.declare(service("a"))
+    stack.up()
+    asked = [Asking(stack, commands.RestartService("a")) for _ in range(8)]
+    for one in asked:
+        one.join(60)
+        assert one.answer == "a was restarted"
+    assert _listeners(stack) == [stack.pid("a")]
+    status = stack.status()
+    assert status is not None
+    assert (status.ready, status.services[0].restarts) == (True, 0)
+    stack.down()
+    stack.assert_gone()
+
+
+def _listeners(stack: TinyStack) -> list[int]:
+    """The stack's processes that are the test server."""
+    found = []
+    for pid in stack.processes():
+        try:
+            command = psutil.Process(pid).cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        if "tests.supervisor.server" in command:
+            found.append(pid)
+    return found
 
 
 def test_a_supervisor_that_dies_with_a_command_is_told_and_nothing_told_as_done(stack: TinyStack) -> None:
