@@ -685,10 +685,14 @@ class FloeError(Exception):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> FloeError:
-        """The error that `to_json` wrote."""
+        """The error that `to_json` wrote; one with a code of another version keeps its words, as FLOE9999."""
         where = data.get("where")
+        try:
+            code = Code.parse(data["code"])
+        except ValueError:
+            code = Code.INTERNAL
         return cls(
-            Code.parse(data["code"]),
+            code,
             data["what"],
             why=data.get("why"),
             fix=data.get("fix"),

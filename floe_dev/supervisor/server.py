@@ -79,20 +79,28 @@ class SocketServer:
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while line := await reader.readline():
+            while line := await self._line(reader, writer):
                 await self._answer(line, reader, writer)
-        except (ConnectionError, ValueError):
+        except ConnectionError:
             pass
         finally:
             writer.close()
+
+    async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        try:
+            return await reader.readline()
+        except ValueError:  # longer than the limit: what follows would be read from its middle
+            await _send(writer, {"error": _unclear(f"it has more than {_LINE_LIMIT >> 20} MiB").to_json()})
+            return b""
 
     async def _answer(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             request = json.loads(line)
             name = request["op"]
-        except (ValueError, KeyError, TypeError):
-            unclear = FloeError(Code.SUPERVISOR_FAILED, "the supervisor was asked something it does not understand")
-            await _send(writer, {"error": unclear.to_json()})
+        except (ValueError, KeyError, TypeError, RecursionError):
+            name = None
+        if not isinstance(name, str):
+            await _send(writer, {"error": _unclear("it is no JSON object that names its `op`").to_json()})
             return
         if name == "status":
             await _send(writer, {"ok": self._hub.status().model_dump(mode="json", by_alias=True)})
@@ -137,6 +145,15 @@ class SocketServer:
             await asyncio.gather(gone, return_exceptions=True)
             self._hub.unsubscribe(queue)
             writer.close()
+
+
+def _unclear(why: str) -> FloeError:
+    return FloeError(
+        Code.SUPERVISOR_FAILED,
+        "the supervisor was asked something it does not understand",
+        why=f"{why}; a program of another version of floe may have sent it",
+        fix="floe down && floe up",
+    )
 
 
 async def _send(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:

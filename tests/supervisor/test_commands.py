@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -74,6 +76,46 @@ def test_a_command_of_another_version_is_told_with_what_to_do(
     assert "another version" in unknown.value.why
     assert unknown.value.fix == "floe down && floe up"
     assert stack.status() is not None
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"\n",
+        b"{}\n",
+        b"\xff\xfe\x00garbage\n",
+        b"null\n",
+        b'{"op": "sta',
+        b'{"op": 5}\n',
+        b'{"op": ["status"]}\n',
+        b'{"op": {"status": 1}}\n',
+        b"[" * 200_000 + b"\n",
+        b"GET / HTTP/1.1\r\n",
+        pytest.param(b"x" * (17 << 20) + b"\n", id="17 MiB"),
+    ],
+)
+def test_a_request_that_is_none_is_refused_in_words(stack: TinyStack, request_line: bytes) -> None:
+    """Some ended the connection without an answer, which reads as the supervisor's end."""
+    stack.declare(service("a"))
+    stack.up()
+    with client._connect(stack.root) as connection:  # type: ignore[union-attr]
+        connection.settimeout(10)
+        with contextlib.suppress(BrokenPipeError):  # it does not read on what is too long
+            connection.sendall(request_line)
+        connection.shutdown(socket.SHUT_WR)
+        answer = json.loads(connection.makefile("rb").readline())
+    error = FloeError.from_json(answer["error"])
+    assert error.code is Code.SUPERVISOR_FAILED
+    assert error.why is not None
+    assert error.fix == "floe down && floe up"
+    assert stack.status() is not None
+    assert "Traceback" not in (stack.layout.logs_dir / "supervisor.log").read_text()
+
+
+def test_an_error_with_a_code_of_another_version_keeps_its_words() -> None:
+    told = {**FloeError(Code.NOT_RUNNING, "what", why="why", fix="fix").to_json(), "code": "FLOE2999"}
+    read = FloeError.from_json(told)
+    assert (read.code, read.what, read.why, read.fix) == (Code.INTERNAL, "what", "why", "fix")
 
 
 class Asking(threading.Thread):
