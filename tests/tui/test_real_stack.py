@@ -91,9 +91,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             patch.delenv(name)
         patch.setenv("XDG_STATE_HOME", str(home / "state"))
         patch.setattr(DagsterClient, "launch", elsewhere)
+        patch.setattr(DagsterClient, "cancel", elsewhere)
         patch.setattr(CatalogClient, "roll_back", elsewhere)
         for owner, name in (
-            (monitor, "cancel"),
             (monitor, "retry"),
             (instigators, "switch"),
             (instigators, "launch_requests"),
