@@ -50,39 +50,53 @@ def floe_command(*arguments: str, project: Path | None = None) -> str:
 def floe_name() -> str:
     """`floe` if PATH leads to this installation, else a `./floe` shim of it nearby, else its absolute path."""
     script = _own_script()
-    if script is None:
-        return f"{shlex.quote(sys.executable)} -m floe_dev.cli"
-    found = shutil.which("floe")
-    if found is not None and _is_shim(Path(found), script):
-        return "floe"
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        shim = folder / "floe"
-        if _is_shim(shim, script):
-            relative = os.path.relpath(shim, here)
-            return shlex.quote(relative if relative.startswith("..") else f"./{relative}")
-    return shlex.quote(str(script))
+    if script is not None and not _is_on_path(script):
+        for folder in (here, *here.parents):
+            shim = folder / "floe"
+            if _is_shim(shim, script):
+                relative = os.path.relpath(shim, here)
+                return shlex.quote(relative if relative.startswith("..") else f"./{relative}")
+    return _name_anywhere()
 
 
 def localize(text: str, project: Path | None = None) -> str:
     """`text` with the command lines in it (in backticks, or the whole text) starting with floe's name here."""
-    name = floe_name()
-    capsule = _CAPSULES.get(project) if project is not None else None
+    told = None if project is None or leads_to(Path.cwd(), project) else _short(project)
+    return _named(text, floe_name(), _CAPSULES.get(project) if project is not None else None, told)
+
+
+def portable(text: str, project: Path) -> str:
+    """As `localize`, for who pastes it into another shell: nothing in it depends on the working directory."""
+    capsule = _CAPSULES.get(project)
+    return _named(text, _name_anywhere(), capsule and capsule.resolve(), str(project.resolve()))
+
+
+def _named(text: str, name: str, capsule: Path | None, project: str | None) -> str:
     if capsule is not None:
         given = shlex.quote(str(capsule))
         text = _READS.sub(lambda match: f"{match[1]}{name} {match[2]} --capsule {given}", text)
-        name_with_project = name
-    elif project is not None and not leads_to(Path.cwd(), project):
-        name_with_project = f"{name} --project {shlex.quote(_short(project))}"
-    else:
-        name_with_project = name
-    text = _MENTION.sub(lambda match: match[1] + name_with_project, text)
-    return _BARE.sub(lambda match: match[1] + name_with_project, text)
+    elif project is not None:
+        name = f"{name} --project {shlex.quote(project)}"
+    text = _MENTION.sub(lambda match: match[1] + name, text)
+    return _BARE.sub(lambda match: match[1] + name, text)
 
 
 def leads_to(start: Path, project: Path) -> bool:
     """Whether looking for a project from `start` upwards ends at `project`."""
     return nearest_project(start.resolve()) == project.resolve()
+
+
+def _name_anywhere() -> str:
+    script = _own_script()
+    if script is None:
+        return f"{shlex.quote(sys.executable)} -m floe_dev.cli"
+    return "floe" if _is_on_path(script) else shlex.quote(str(script))
+
+
+def _is_on_path(script: Path) -> bool:
+    found = shutil.which("floe")
+    return found is not None and _is_shim(Path(found), script)
 
 
 def _own_script() -> Path | None:

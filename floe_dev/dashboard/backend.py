@@ -70,11 +70,10 @@ class LocalBackend(Details):
 
     def copies(self) -> tuple[tuple[str, str], ...]:
         """What can be copied for the whole stack; the credentials stay behind a command."""
-        root = self._session.root
         found = [(f"address of {name}", url) for name, url in self.state.stack.urls.items()]
-        found.append(("settings for this shell", f'eval "$(floe env --project {root})"'))
-        found.append(("dbt in this project", f"floe exec --project {root} -- dbt build"))
+        found.append(("settings for this shell", 'eval "$(floe env)"'))
+        found.append(("dbt in this project", "floe exec -- dbt build"))
         dagster = self.state.stack.urls.get("dagster")
         if dagster:
-            found.append(("Dagster's version with curl", f"curl -s {dagster}/server_info"))
+            found.append(("Dagster's version", f"curl -s {dagster}/server_info"))
         return tuple(found)

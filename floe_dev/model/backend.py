@@ -102,5 +102,5 @@ class Backend(Protocol):
         ...
 
     def copies(self) -> tuple[tuple[str, str], ...]:
-        """What can be copied for the whole stack: (what it is, text)."""
+        """What can be copied for the whole stack: (what it is, text); commands as plain `floe …`."""
         ...

@@ -134,15 +134,16 @@ class Actions(Navigation):
         self.act(commands.Cancel(run.run_id), (f"Cancel the run of {run_title(run)}?", f"{run.run_id}"))
 
     def action_copy(self) -> None:
-        """Copy one of the things that can be copied here."""
+        """Copy one of the things that can be copied here; what is shown is short, what is copied works in any shell."""
         here = self.floe_screen.copies() if self.floe_screen is not None else []
+        choices = [*here, *self.backend.copies()]
 
         def chosen(choice: list[str] | None) -> None:
             if choice:
                 self.copy_to_clipboard(choice[0])
                 self.notify(inert(choice[0]), title="copied", markup=False)
 
-        self.push_screen(ChoiceScreen("Copy", [*here, *self.backend.copies()]), chosen)
+        self.push_screen(ChoiceScreen("Copy", choices, values=[self.portable(text) for _, text in choices]), chosen)
 
     def action_sql(self) -> None:
         """A line of SQL, on the selected table where there is one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
@@ -55,9 +55,14 @@ class DashboardApp(Starting):
         theme: str = "dark",
         keys: Mapping[str, str] | None = None,
         notify_by: str = "bell",
+        portable: Callable[[str], str] | None = None,
     ) -> None:
-        """With `start` the stack is started first; `keys` maps the ids of bindings to other keys."""
+        """With `start` the stack is started first; `keys` maps the ids of bindings to other keys.
+
+        `portable` makes of a command, `floe …`, one that runs in any shell, which is what is copied.
+        """
         super().__init__(backend, read_only=read_only, notify_by=notify_by)
+        self.portable = portable or self.portable
         self._start_first = start
         self._keys = dict(keys or {})
         self._first_theme = theme

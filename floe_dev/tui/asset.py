@@ -114,12 +114,10 @@ class AssetScreen(DetailScreen):
 
     def copies(self) -> list[tuple[str, str]]:
         """Its name and the commands that work on it."""
-        model = self.key.rpartition("/")[2]
-        return [
-            ("name", self.key),
-            ("command that makes it", f"floe run {self.key}"),
-            ("dbt command", f"floe exec -- dbt build --select {model}"),
-        ]
+        found = [("name", self.key), ("command that makes it", f"floe run {self.key}")]
+        if self._seen is not None and "dbt" in self._seen.kinds:
+            found.append(("dbt command", f"floe exec -- dbt build --select {self.key.rpartition('/')[2]}"))
+        return found
 
     def partitions(self) -> tuple[str, ...]:
         """The partitions chosen, else the one under the cursor; none where another section is seen."""

@@ -34,6 +34,8 @@ class CoreApp(TypeAheadApp):
         self.read_only = read_only
         super().__init__()
         self._notify_by = notify_by
+        #: A command, `floe …`, as it runs in any shell.
+        self.portable: Callable[[str], str] = lambda text: text
         self._pending = False
         self._frozen = False
         self._end: Callable[[], None] = lambda: None

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from floe_dev.errors import FloeError
 from floe_dev.tui.asset import AssetScreen
 from floe_dev.tui.automations import AutomationScreen, AutomationsScreen
+from floe_dev.tui.browser import open_page
 from floe_dev.tui.dialogs import ChoiceScreen
 from floe_dev.tui.join import Links
 from floe_dev.tui.launches import Launching
@@ -152,8 +153,20 @@ class Navigation(Launching):
             url = f"{base}/assets/{links.assets[0]}"
         elif links.run:
             url = f"{base}/runs/{links.run}"
-        self.open_url(url)
-        self.notify(inert(url), title="opened", markup=False)
+        if self.is_web:
+            # The browser's page opens it beside itself.
+            self.open_url(url)
+            self._page_opened(url, answer=True)
+        else:
+            self.background(lambda: open_page(url), lambda answer: self._page_opened(url, answer=answer is True))
+
+    def _page_opened(self, url: str, *, answer: bool) -> None:
+        if answer:
+            self.notify(inert(url), title="opened", markup=False)
+        else:
+            # Over ssh the terminal's clipboard is where the user's browser is.
+            self.copy_to_clipboard(url)
+            self.notify(inert(url), title="no browser here: copied", severity="warning", markup=False)
 
     def action_zoom(self) -> None:
         """The panel with the focus on the whole screen; back with Esc."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_dev.cli.naming import floe_command, floe_name, localize
+from floe_dev.cli.naming import floe_command, floe_name, localize, portable, remember_capsule
 from tests.cli.helpers import FLOE
 
 
@@ -87,3 +87,19 @@ def test_texts_of_lower_layers_are_made_pasteable(elsewhere: Path) -> None:
     assert localize("floe reset") == f"{name} reset"
     assert localize("run `floe up`, then `floe sql`") == f"run `{name} up`, then `{name} sql`"
     assert localize("floe.yaml is wrong; floe is fine") == "floe.yaml is wrong; floe is fine"
+
+
+def test_what_is_copied_depends_on_no_working_directory(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = elsewhere / "shop"
+    project.mkdir()
+    project.joinpath("floe.yaml").write_text("")
+    elsewhere.joinpath("floe").symlink_to(FLOE)
+    monkeypatch.chdir(project)
+    command = f"{FLOE} --project '{project}'"
+    assert portable("floe sql 'from a.b'", project) == f"{command} sql 'from a.b'"
+    assert portable('eval "$(floe env)"', project) == f'eval "$({command} env)"'
+    assert portable("gold/floe run", project) == "gold/floe run"
+    monkeypatch.setenv("PATH", f"{FLOE.parent}:/usr/bin:/bin")
+    assert portable("floe run a", project) == f"floe --project '{project}' run a"
+    remember_capsule(project / "unpacked", Path("c.zip"))
+    assert portable("floe traces show 1", project / "unpacked") == f"floe traces --capsule '{project}/c.zip' show 1"

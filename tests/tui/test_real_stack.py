@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import time
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -18,6 +20,7 @@ from textual.pilot import Pilot
 
 from floe_dev.capsule.create import create, default_file
 from floe_dev.catalogs.client import CatalogClient
+from floe_dev.cli.naming import portable
 from floe_dev.config.credentials import load_secrets
 from floe_dev.dashboard import LocalBackend
 from floe_dev.errors import Code, FloeError
@@ -49,7 +52,8 @@ class Stack:
         self, size: tuple[int, int] = SIZE, **options: object
     ) -> AsyncIterator[tuple[DashboardApp, Pilot[str]]]:
         """The dashboard on the running stack, on its overview, all panels filled."""
-        app = DashboardApp(self.backend, **options)  # type: ignore[arg-type]
+        to_copy = partial(portable, project=self.session.root)
+        app = DashboardApp(self.backend, portable=to_copy, **options)  # type: ignore[arg-type]
         async with app.run_test(size=size, notifications=True) as pilot:
             await seen(app, pilot, "bronze/numbers", 20)
             yield app, pilot
@@ -511,7 +515,7 @@ def test_automations_are_switched_evaluated_and_started(stack: Stack) -> None:
     run(go())
 
 
-def test_sql_on_the_selected_table_and_what_can_be_copied(stack: Stack) -> None:
+def test_sql_on_the_selected_table_and_what_can_be_copied(stack: Stack, tmp_path: Path) -> None:
     async def go() -> None:
         async with stack.app() as (app, pilot):
             await to_row(app, pilot, "bronze.numbers", "tables")
@@ -530,8 +534,22 @@ def test_sql_on_the_selected_table_and_what_can_be_copied(stack: Stack) -> None:
             await pilot.press("enter")
             await settled(pilot)
             assert app.clipboard == "silver/totals"
+            await pilot.press("y", "down", "down", "enter")
+            await settled(pilot)
+            copied.append(app.clipboard)
+            await pilot.press("escape")
+            await to_row(app, pilot, "bronze/numbers", "assets")
+            await pilot.press("enter")
+            await seen(app, pilot, "downstream")
+            await pilot.press("y")
+            assert "dbt command" not in await seen(app, pilot, "floe run bronze/numbers"), "it is no dbt model"
 
+    copied: list[str] = []
     run(go())
+    # Pasted into a shell that is somewhere else.
+    done = subprocess.run(copied[0], shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{copied[0]}\n{done.stdout}{done.stderr}"
+    assert "1 of " in done.stdout
 
 
 def test_read_only_has_no_action_and_several_attach_at_once(stack: Stack) -> None:

@@ -6,9 +6,11 @@ import asyncio
 import gc
 import time
 import weakref
+import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -891,3 +893,32 @@ def test_the_waterfall_marks_the_critical_path_and_folds() -> None:
 
 def test_inert_text_has_nothing_a_terminal_acts_on() -> None:
     assert inert("a\x1b[0m\x9b\u200fb\tc\x7f") == "a␛[0m��b    c␡"
+
+
+@pytest.mark.parametrize("text_browser", [False, True])
+def test_without_a_browser_the_address_is_copied(
+    *, text_browser: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither is an address told as opened that was not, nor does a text browser draw over the dashboard."""
+    for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    started = tmp_path / "started"
+    if text_browser:
+        lynx = tmp_path / "lynx"
+        lynx.write_text(f"#!/bin/sh\ntouch {started}\n")
+        lynx.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    # Python looks for browsers once.
+    monkeypatch.setattr(webbrowser, "_tryorder", None)
+    monkeypatch.setattr(webbrowser, "_browsers", {})
+
+    async def go() -> None:
+        state = shop(stack=replace(shop().stack, urls={"dagster": "http://127.0.0.1:3000"}))
+        async with shown(state) as (app, pilot, _):
+            await pilot.press("w")
+            text = await seen(app, pilot, "no browser here: copied")
+            assert "opened" not in text
+            assert app.clipboard.startswith("http://127.0.0.1:3000/assets/")
+            assert not started.exists()
+
+    run(go())

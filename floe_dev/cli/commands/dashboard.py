@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from floe_dev.cli.naming import floe_command
+from floe_dev.cli.naming import floe_command, portable
 from floe_dev.cli.options import pass_output, project_option
 from floe_dev.cli.output import Output
 from floe_dev.errors import Code, ExitCode, FloeError
@@ -88,7 +88,13 @@ def show_dashboard(
     backend = LocalBackend(session, read_only=read_only, export=lambda title: _capsule(session, title))
     backend.start()
     app = DashboardApp(
-        backend, read_only=read_only, start=start, theme=theme, keys=settings.keys, notify_by=settings.notify
+        backend,
+        read_only=read_only,
+        start=start,
+        theme=theme,
+        keys=settings.keys,
+        notify_by=settings.notify,
+        portable=lambda text: portable(text, session.root),
     )
     try:
         result = _run(app)
@@ -157,6 +163,12 @@ def show_capsule(output: Output, session: Session) -> int:
     assert isinstance(session, OfflineSession)
     settings = load_settings()
     theme = _theme(output, settings)
-    app = DashboardApp(CapsuleBackend(session), read_only=True, theme=theme, keys=settings.keys)
+    app = DashboardApp(
+        CapsuleBackend(session),
+        read_only=True,
+        theme=theme,
+        keys=settings.keys,
+        portable=lambda text: portable(text, session.root),
+    )
     _run(app)
     return int(app.return_code or ExitCode.OK)
