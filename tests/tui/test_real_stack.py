@@ -612,10 +612,13 @@ def test_over_ssh_a_run_is_told_by_the_terminal_and_the_browser_is_the_users(sta
     terminal = Terminal(["dashboard"], stack.session.root, (100, 30), environment)
     try:
         terminal.wait_for(b"bronze/daily", 60)
-        terminal.write(b"jjj/key_that_is_not_there\x1b")
-        terminal.read(0.5)
+        terminal.write(b"jjj/key_that_is_not_there")
+        terminal.wait_for(b"Drop it", 20)
+        # Alone: with the next key right behind it Esc is Alt.
+        terminal.write(b"\x1b")
+        terminal.wait_for(b"Find", 20)
         terminal.write(b"/bronze/numbers\r")
-        terminal.read(1.0)
+        terminal.wait_for(b"assets 1/", 20)
         terminal.write(b"w")
         terminal.wait_for(b"opened", 20)
         dagster = stack.backend.state.stack.urls["dagster"]
