@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.fuzzy import Matcher
 
 from floe_dev.tui.lists import key_of, run_title
 from floe_dev.tui.navigation import Navigation
@@ -23,13 +25,14 @@ class ItemProvider(Provider):
         matcher = self.matcher(query)
         for name, key, item in self._items():
             if (score := matcher.match(key)) > 0:
-                yield Hit(score, matcher.highlight(key), lambda n=name, i=item: self._open(n, i), help=name)
+                yield Hit(score, _marked(matcher, key), lambda n=name, i=item: self._open(n, i), text=key, help=name)
 
     async def discover(self) -> Hits:
         """What is in trouble, before anything is typed."""
         for name, key, item in self._items():
             if name == "assets" and tone_of(item.state) == "bad":
-                yield DiscoveryHit(f"{key} (failed)", lambda n=name, i=item: self._open(n, i), help=name)
+                text = f"{key} (failed)"
+                yield DiscoveryHit(Content(text), lambda n=name, i=item: self._open(n, i), text=text, help=name)
 
     def _items(self) -> Iterable[tuple[str, str, Any]]:
         state = self._floe.backend.state
@@ -48,3 +51,11 @@ class ItemProvider(Provider):
     def _open(self, name: str, item: Any) -> None:
         self._floe.close_dialogs()
         self._floe.open_item(name, item)
+
+
+def _marked(matcher: Matcher, key: str) -> Content:
+    """The key with the letters that match; the matcher's own `highlight` would take brackets in it for markup."""
+    content = Content(key)
+    for place in matcher.fuzzy_search.match(matcher.query, key)[1]:
+        content = content.stylize(matcher.match_style, place, place + 1)
+    return content

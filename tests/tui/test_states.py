@@ -457,6 +457,19 @@ def test_the_palette_finds_things_and_actions_by_name() -> None:
     run(go())
 
 
+def test_a_name_with_brackets_is_no_markup_in_the_palette() -> None:
+    async def go() -> None:
+        async with shown(shop(assets=full(asset("a/[red]x[/blue]", "failed")))) as (app, pilot, _):
+            await pilot.press("ctrl+p")
+            await found(pilot, app, "a/[red]x[/blue] (failed)")
+            await pilot.press(*"red", "right_square_bracket", "x")
+            await found(pilot, app, "a/[red]x[/blue]")
+            await pilot.press("enter")
+            await seen(app, pilot, "> a/[red]x[/blue]")
+
+    run(go())
+
+
 def test_what_is_chosen_in_the_palette_over_a_dialog_closes_the_dialog() -> None:
     async def go() -> None:
         for key in ("question_mark", "Q"):
