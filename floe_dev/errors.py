@@ -77,6 +77,12 @@ class Code(Enum):
         "The file is missing, is not a regular file, is not UTF-8, or its permissions keep floe from reading it.",
         ExitCode.CONFIG,
     )
+    STATE_VERSION = Kind(
+        1103,
+        "the project's state is of a newer version",
+        "A newer floe wrote .floe/state.json, in a form that this one does not know. It was left as it is.",
+        ExitCode.CONFIG,
+    )
     UNKNOWN_KEY = Kind(
         1201,
         "unknown key in a configuration file",
@@ -589,6 +595,13 @@ class Code(Enum):
         "Python or a package is too old",
         "A package that floe needs is missing, or is there in a version that floe does not work with; or Python itself "
         "is not one of the versions that floe supports. `floe doctor` lists what does not fit.",
+        ExitCode.MACHINE,
+    )
+    IN_THE_WAY = Kind(
+        9105,
+        "something else is in the place of a file or folder",
+        "floe writes files and folders of fixed names inside the project's .floe/ folder. What has such a name and is "
+        "of another kind was not made by floe; move it away.",
         ExitCode.MACHINE,
     )
     INTERNAL = Kind(9999, "a defect in floe", "This should not happen; please report it with the log file named.")

@@ -17,15 +17,33 @@ REFUSALS = {
     errno.EACCES: Code.NO_PERMISSION,
     errno.EPERM: Code.NO_PERMISSION,
 }
+#: Something of another kind has the name that is to be written.
+_IN_THE_WAY = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR)
 #: Bytes. Less than this, and not even a log line and a lock are sure to find room.
 _NEXT_TO_NOTHING = 65_536
 
 
 def machine_error(error: OSError, path: Path) -> FloeError:
-    """FLOE9101, 9102 or 9103 for writing to `path`, which was refused."""
+    """FLOE9101, 9102, 9103 or 9105 for writing to `path`, which was refused."""
+    if error.errno in _IN_THE_WAY:
+        # A file is written under another name first: only its renaming meets what is there.
+        return _in_the_way(Path(error.filename2 or path))
     code = REFUSALS.get(error.errno or 0, Code.NO_PERMISSION)
     why = error.strerror or str(error)
     return FloeError(code, f"cannot write to {path}", why=why, fix=machine_fix(code, path), where=Where(path))
+
+
+def _in_the_way(path: Path) -> FloeError:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    kind = "a folder" if path.is_dir() else "a file"
+    return FloeError(
+        Code.IN_THE_WAY,
+        f"{kind} is where floe has to write {path}",
+        why="floe did not make it, so it is left alone",
+        fix=f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}",
+        where=Where(path),
+    )
 
 
 def machine_fix(code: Code, path: Path) -> str:

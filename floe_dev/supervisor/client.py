@@ -149,7 +149,7 @@ def running() -> list[tuple[Path, StackStatus]]:
         seen = status(root)
         if seen is not None:
             found.append((root, seen))
-        elif load_state(Layout(root)) is None:
+        elif not Layout(root).state_file.exists():
             unregister(root)
     return found
 

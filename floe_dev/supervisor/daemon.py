@@ -131,7 +131,15 @@ class Daemon:
         self._boot.lock.describe(holder)
         if self._boot.left_behind:
             self._hub.notice(f"ended {self._boot.left_behind} processes that a killed stack had left behind")
-        known = load_state(self._layout)
+        try:
+            known = load_state(self._layout)
+        except FloeError as error:
+            return error
+        if known is None and self._layout.state_file.exists():
+            self._hub.notice(
+                f"{self._layout.state_file} was not what floe writes, and is made anew: which stack the project had, "
+                "its ports and whether its first run is done are not known any more"
+            )
         stack = self._wishes.stack or (known.stack if known is not None else DEFAULT_STACK)
         self._hub.name_stack(stack)
         try:

@@ -7,14 +7,18 @@ import json
 from pydantic import Field, ValidationError
 
 from floe_dev.config.private import write_private
+from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model.base import Model
 from floe_dev.model.layout import Layout
+
+#: The form of `.floe/state.json`.
+SCHEMA_VERSION = 1
 
 
 class StackState(Model):
     """`.floe/state.json`: never a secret."""
 
-    schema_version: int = Field(default=1, alias="schemaVersion")
+    schema_version: int = Field(default=SCHEMA_VERSION, alias="schemaVersion")
     #: The id of the last start (paths.new_instance).
     instance: str = ""
     stack: str
@@ -43,10 +47,26 @@ class StackState(Model):
 
 
 def load_state(layout: Layout) -> StackState | None:
-    """The state as last written; None where there is none, or where it is not what we write (a damaged disk)."""
+    """The state as last written; None where there is none, or where it is not what we write (a damaged disk).
+
+    Raises FloeError 1103 where a newer version wrote it.
+    """
     try:
-        return StackState.model_validate(json.loads(layout.state_file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError):
+        content = json.loads(layout.state_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    version = content.get("schemaVersion") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise FloeError(
+            Code.STATE_VERSION,
+            "the project's state is of a newer version of floe",
+            why=f"its form is {version}, and this floe knows {SCHEMA_VERSION}",
+            fix="use the newer floe again; or give up the project's tables and runs: floe reset",
+            where=Where(layout.state_file),
+        )
+    try:
+        return StackState.model_validate(content)
+    except ValidationError:
         return None
 
 

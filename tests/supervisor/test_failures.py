@@ -238,8 +238,38 @@ def test_a_read_only_project(stack: TinyStack) -> None:
     target.write_text("a file where the state directory goes\n")
     with pytest.raises(FloeError) as refused:
         stack.up()
-    assert refused.value.code is Code.NO_PERMISSION
+    assert refused.value.code is Code.IN_THE_WAY
     assert str(target) in refused.value.what
+    assert refused.value.fix == f"mv '{target}' '{target}.aside'"
+
+
+def test_a_folder_where_the_state_goes_is_named_and_not_the_file_beside_it(stack: TinyStack) -> None:
+    stack.declare(service("a"))
+    stack.layout.state_file.mkdir(parents=True)
+    with pytest.raises(FloeError) as refused:
+        stack.up()
+    assert refused.value.code is Code.IN_THE_WAY
+    assert refused.value.what == f"a folder is where floe has to write {stack.layout.state_file}"
+    stack.assert_gone()
+    assert [each.name for each in stack.layout.state_dir.iterdir() if each.name.startswith(".state")] == []
+    stack.layout.state_file.rmdir()
+    assert stack.up()[-1].kind == "ready"
+
+
+def test_the_state_of_a_newer_version_is_left_alone(stack: TinyStack) -> None:
+    """It was replaced by an empty one of this version, without a word."""
+    stack.declare(service("a"))
+    stack.up()
+    stack.down()
+    newer = '{"schemaVersion": 2, "stack": "orbit"}'
+    stack.layout.state_file.write_text(newer)
+    with pytest.raises(FloeError) as refused:
+        stack.up()
+    assert refused.value.code is Code.STATE_VERSION
+    assert "floe reset" in (refused.value.fix or "")
+    assert stack.layout.state_file.read_text() == newer
+    stack.down()
+    stack.assert_gone()
 
 
 def test_a_damaged_state_costs_only_what_it_knew(stack: TinyStack) -> None:
@@ -248,7 +278,9 @@ def test_a_damaged_state_costs_only_what_it_knew(stack: TinyStack) -> None:
     stack.down()
     stack.layout.state_file.write_text('{"schemaVersion": 1, "ports": "what')
     stack.layout.lock_file.write_bytes(b"\0\0\0")
-    assert stack.up()[-1].kind == "ready"
+    events = stack.up()
+    assert events[-1].kind == "ready"
+    assert any("is made anew" in str(event.data.get("text")) for event in events)
 
 
 def test_the_project_deleted_under_a_running_stack(stack: TinyStack) -> None:

@@ -31,7 +31,7 @@ class SqliteDatabase(Database):
             connection.executescript(SQLITE)
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         except sqlite3.Error as error:
-            raise DatabaseError(str(error)) from error
+            raise DatabaseError(f"{self._path}: {error}") from error
         self._path.chmod(0o600)
 
     def close(self) -> None:
