@@ -250,9 +250,9 @@ def test_a_folder_where_the_state_goes_is_named_and_not_the_file_beside_it(stack
         stack.up()
     assert refused.value.code is Code.IN_THE_WAY
     assert refused.value.what == f"a folder is where floe has to write {stack.layout.state_file}"
-    stack.assert_gone()
     assert [each.name for each in stack.layout.state_dir.iterdir() if each.name.startswith(".state")] == []
     stack.layout.state_file.rmdir()
+    stack.assert_gone()
     assert stack.up()[-1].kind == "ready"
 
 
@@ -268,7 +268,7 @@ def test_the_state_of_a_newer_version_is_left_alone(stack: TinyStack) -> None:
     assert refused.value.code is Code.STATE_VERSION
     assert "floe reset" in (refused.value.fix or "")
     assert stack.layout.state_file.read_text() == newer
-    stack.down()
+    stack.layout.state_file.unlink()
     stack.assert_gone()
 
 
