@@ -59,12 +59,14 @@ class FilterLine(Input):
         if self._narrowed is not None:
             self._narrowed.set_filter(event.value)
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
+    async def action_submit(self) -> None:
+        """Keep the filter. Not by Textual's message: a key typed right behind it would still land in this line."""
+        if self._narrowed is not None:
+            self._narrowed.set_filter(self.value)
         self._leave()
 
     def _leave(self) -> None:
         grid, self._narrowed = self._narrowed, None
         if grid is not None:
-            grid.focus()
+            # At once, which `focus` is not.
+            self.screen.set_focus(grid)

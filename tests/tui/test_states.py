@@ -304,6 +304,17 @@ def test_keys_typed_ahead_reach_the_dialog_and_the_run_that_is_new() -> None:
     run(go())
 
 
+def test_a_key_right_behind_a_filter_is_for_the_list() -> None:
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, _):
+            for character in ("/", *"raw", "\r", "u"):
+                key = {"/": "slash", "\r": "enter"}.get(character, character)
+                app.post_message(events.Key(key, character))
+            await seen(app, pilot, "> run r1r1r1r1")
+
+    run(go())
+
+
 @pytest.mark.parametrize("gone_by", ["u", "another way", "its end"])
 def test_nobody_is_told_to_press_u_once_it_was_pressed_or_the_run_is_over(gone_by: str) -> None:
     new = RunView("n1" * 16, "assets", "started", 9.0, 9.0, assets=("bronze/raw",))
