@@ -44,6 +44,7 @@ class Details:
         self._read_only = read_only
         self._database: duckdb.DuckDBPyConnection | None = None
         self._database_lock = threading.Lock()
+        self._database_is_old = threading.Event()
 
     def asset(self, key: str) -> AssetDetail:
         """One asset."""
@@ -83,6 +84,9 @@ class Details:
         from floe_dev.compute.duckdb import refused_write
 
         with self._database_lock:
+            if self._database_is_old.is_set():
+                self._database_is_old.clear()
+                self._close_database()
             try:
                 if self._database is None:
                     self._database = self._session.duckdb(_READER if self._read_only else "floe")
@@ -166,9 +170,12 @@ class Details:
         return self._session.telemetry()
 
     def forget_connections(self) -> None:
-        """Another start may have other addresses: ask for them anew."""
+        """Another start may have other addresses: ask for them anew; at once, for the watchers call it.
+
+        Closing DuckDB waits for the statement under way, so the next statement closes it.
+        """
         self._session.__dict__.pop("project", None)
-        self._close_database()
+        self._database_is_old.set()
 
     def _close_database(self) -> None:
         database, self._database = self._database, None

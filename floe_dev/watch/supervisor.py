@@ -30,6 +30,8 @@ class SupervisorWatch:
         self._steps: dict[str, StepStatus] = {}
         self._usage: dict[int, tuple[int, float]] = {}
         self._processes: dict[int, psutil.Process] = {}
+        #: Held from a change of what is known until the store has it: two threads put one slice, and the older of
+        #: two pictures must not come last.
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -48,7 +50,8 @@ class SupervisorWatch:
                 for event in client.events(self._root):
                     if self._stopped.is_set():
                         return
-                    self._take(event)
+                    with self._lock:
+                        self._take(event)
                 reason = "the supervisor ended"
             except FloeError as error:
                 reason = error.what
@@ -56,16 +59,18 @@ class SupervisorWatch:
                 reason = "the running supervisor is of another version of floe; `floe down`, then `floe up`"
             except (OSError, ValueError) as error:
                 reason = f"{type(error).__name__}: {error}"
-            self._store.stack(phase="failed" if self._store.state.stack.error else "down")
-            self._store.stale("services", reason)
+            with self._lock:
+                self._store.stack(phase="failed" if self._store.state.stack.error else "down")
+                self._store.stale("services", reason)
             self._stopped.wait(_RETRY_SECONDS)
 
     def _connected(self) -> None:
         status = client.status(self._root)
         if status is not None:
-            self._services, self._steps = {}, {}
-            self._store.stack(project=Path(status.project).name, error=None, notices=())
-            self._whole(status)
+            with self._lock:
+                self._services, self._steps = {}, {}
+                self._store.stack(project=Path(status.project).name, error=None, notices=())
+                self._whole(status)
 
     def _whole(self, status: StackStatus) -> None:
         for service in status.services:
@@ -111,25 +116,26 @@ class SupervisorWatch:
             self._store.stack(phase="ready" if states <= {ServiceState.READY} else "degraded")
 
     def _put(self) -> None:
-        with self._lock:
-            views = []
-            for status in self._services.values():
-                memory, cpu = self._usage.get(status.pid or 0, (None, None))
-                views.append(ServiceView(status, memory, cpu))
+        views = []
+        for status in self._services.values():
+            memory, cpu = self._usage.get(status.pid or 0, (None, None))
+            views.append(ServiceView(status, memory, cpu))
         self._store.put("services", views)
 
     def _measure(self) -> None:
         while not self._stopped.wait(_USAGE_SECONDS if self._usage else 0.5):
             found: dict[int, tuple[int, float]] = {}
-            for status in tuple(self._services.values()):
-                if status.pid is not None and (used := self._used(status.pid)) is not None:
-                    found[status.pid] = used
+            with self._lock:
+                pids = [status.pid for status in self._services.values() if status.pid is not None]
+            for pid in pids:
+                if (used := self._used(pid)) is not None:
+                    found[pid] = used
             # A megabyte, a percent: finer changes would redraw the panel for nothing.
             with self._lock:
                 changed = found != self._usage
                 self._usage = found
-            if changed and self._store.state.services.stale_since is None:
-                self._put()
+                if changed and self._store.state.services.stale_since is None:
+                    self._put()
 
     def _used(self, pid: int) -> tuple[int, float] | None:
         try:

@@ -7,15 +7,23 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import duckdb
 import pytest
 from pydantic import SecretStr
 
 from floe_dev.config.credentials import StackSecrets
+from floe_dev.dashboard.details import Details
 from floe_dev.dashboard.secrets import HIDDEN, hidden, secret_values
 from floe_dev.drivers.logs import open_log, trim
 from floe_dev.model.connection import Credential
+from floe_dev.model.state import ServiceView
+from floe_dev.model.status import Event
+from floe_dev.session import Session
 from floe_dev.supervisor import client
 from floe_dev.watch.logs import LINE_LIMIT, TAIL_BYTES, read_log
 from floe_dev.watch.store import StateStore
@@ -147,3 +155,57 @@ def test_a_log_that_is_moved_aside_is_read_on_without_a_gap(tmp_path: Path) -> N
     assert (last.lines, last.restarted) == (("half a line", "four"), False)
     assert read_log(log, last.position).lines == ()
     os.close(descriptor)
+
+
+def test_a_statement_under_way_keeps_no_watcher_waiting_that_forgets_its_connection() -> None:
+    """The stack is stopped while somebody reads: the services panel tells it at once."""
+    opened: list[str] = []
+
+    def connect(principal: str) -> duckdb.DuckDBPyConnection:
+        opened.append(principal)
+        return duckdb.connect()
+
+    details = Details(cast("Session", SimpleNamespace(duckdb=connect)))
+    reading = threading.Thread(
+        target=details.query, args=("select count(*) from range(200000000) t(i) where i % 7 = 3",)
+    )
+    reading.start()
+    give_up = time.monotonic() + 10
+    while details._database is None:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    began = time.monotonic()
+    details.forget_connections()
+    assert time.monotonic() - began < 0.5
+    assert reading.is_alive(), "it was over too soon to tell anything"
+    reading.join(60)
+    assert details.query("select 1").rows == (("1",),)
+    assert opened == ["floe", "floe"], "the next statement has a connection of the new start"
+
+
+def test_the_services_panel_never_shows_an_older_picture_after_a_newer_one(tmp_path: Path) -> None:
+    """One thread has the supervisor's word, another one measures; both put the services."""
+    store = StateStore()
+    watch = SupervisorWatch(store, tmp_path)
+    put, slow = store.put, threading.Event()
+
+    def late(name: str, items: Iterable[ServiceView]) -> None:
+        found = tuple(items)
+        if threading.current_thread().name == "measuring":
+            slow.set()
+            time.sleep(0.3)
+        put(name, found)
+
+    store.put = late  # type: ignore[method-assign]
+    running = Event(kind="service", time=1.0, name="a", data={"name": "a", "state": "starting", "pid": os.getpid()})
+    failed = Event(kind="service", time=2.0, name="a", data={"name": "a", "state": "failed"})
+    with watch._lock:
+        watch._take(running)
+    measuring = threading.Thread(target=watch._measure, name="measuring", daemon=True)
+    measuring.start()
+    assert slow.wait(10)
+    with watch._lock:
+        watch._take(failed)
+    watch.stop()
+    measuring.join(10)
+    assert [one.status.state.value for one in store.state.services.items] == ["failed"]
