@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from floe_dev.config.machine import disk_is_full
@@ -79,7 +79,7 @@ class EarlyChild:
         self._mark = layout.state_dir / f"step-{name}.loaded"
         self._mark.unlink(missing_ok=True)
         told = {**environment, LOADED_VARIABLE: str(self._mark)}
-        self._running = asyncio.create_task(run_in_child(name, layout, told, fork, after), name=name)
+        self._running = asyncio.create_task(self._child(run_in_child(name, layout, told, fork, after)), name=name)
         # Where the start ends before its turn nobody asks how it ended.
         self._running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
@@ -102,6 +102,12 @@ class EarlyChild:
         except asyncio.CancelledError:
             await self._end()
             raise
+
+    async def _child(self, running: Awaitable[str | None]) -> str | None:
+        try:
+            return await running
+        finally:
+            self._mark.unlink(missing_ok=True)  # of a child that ended, or was ended, before its turn
 
     async def _end(self) -> None:
         self._running.cancel()

@@ -72,6 +72,13 @@ def start(root: Path, options: StartOptions) -> Iterator[Event]:
             yield event
             if event.kind == "ready":
                 return
+            if event.kind == "stopped":
+                raise FloeError(
+                    Code.NOT_RUNNING,
+                    "the stack was stopped while it was starting",
+                    why="`floe down` was run elsewhere, or the supervisor got a SIGTERM",
+                    fix="floe up",
+                )
         else:
             raise _ended_early(layout)
         if time.monotonic() > give_up:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from floe_dev.errors import Code, FloeError
 from floe_dev.supervisor.paths import project_marker
 from tests.drivers.helpers import alive, eventually
 from tests.supervisor.helpers import TinyStack, service, start_elsewhere
@@ -142,6 +143,21 @@ def test_a_supervisor_that_hangs_is_ended_by_down(stack: TinyStack, monkeypatch:
     os.kill(stack.supervisor_pid(), signal.SIGSTOP)
     monkeypatch.setattr(client, "DOWN_SECONDS", 0.5)
     stack.down()
+    stack.assert_gone()
+
+
+def test_a_down_during_an_up_is_told_as_that(stack: TinyStack) -> None:
+    """It was told as a supervisor that may have been killed."""
+    stack.declare(service("a", "--delay", "30"))
+    starting = stack.begin()
+    for event in starting:
+        if event.kind == "service" and event.data["state"] == "starting":
+            break
+    stack.down()
+    with pytest.raises(FloeError) as told:
+        list(starting)
+    assert told.value.code is Code.NOT_RUNNING
+    assert told.value.what == "the stack was stopped while it was starting"
     stack.assert_gone()
 
 
