@@ -10,7 +10,7 @@ from textual.binding import Binding
 from floe_dev.tui.actions import Actions
 from floe_dev.tui.app import DashboardApp
 from floe_dev.tui.asset import AssetScreen
-from floe_dev.tui.automations import AutomationsScreen, EvaluationScreen
+from floe_dev.tui.automations import AutomationKeys, EvaluationScreen
 from floe_dev.tui.base import FloeScreen
 from floe_dev.tui.detail import DetailScreen
 from floe_dev.tui.dialogs import ChoiceScreen
@@ -35,7 +35,7 @@ _PLACES: tuple[tuple[str, Any], ...] = (
     ("On a trace", TraceScreen),
     ("On a service", ServiceScreen),
     ("On an asset", AssetScreen),
-    ("On the automations", AutomationsScreen),
+    ("On the automations", AutomationKeys),
     ("On what an automation would start", EvaluationScreen),
     ("Where one of several is chosen", ChoiceScreen),
 )

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
-from floe_dev.errors import FloeError
 from floe_dev.model.commands import CancelBackfill, LaunchRequests, RunRequest, ToggleAutomation
 from floe_dev.model.details import AutomationDetail, BackfillPartition, Evaluation, TickView
 from floe_dev.model.state import AutomationView, State
@@ -17,7 +16,7 @@ from floe_dev.tui.detail import LINES, DetailScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
 from floe_dev.tui.overview import ListScreen
-from floe_dev.tui.text import age, ago, clock, inert, state_cell, until
+from floe_dev.tui.text import age, ago, clock, state_cell, until
 
 _POLL_SECONDS = 3.0
 TICKS: tuple[Column[TickView], ...] = (
@@ -45,84 +44,75 @@ REQUESTS: tuple[Column[RunRequest], ...] = (
 )
 
 
-def switch(screen: FloeScreen, item: object) -> None:
-    """Turn a schedule or a sensor on or off."""
-    if not isinstance(item, AutomationView):
-        return
-    if item.kind == "backfill":
-        screen.floe.warn("a backfill cannot be turned on or off; x cancels it")
-        return
-    screen.floe.act(ToggleAutomation(item.name, item.kind, on=item.state == "off", selector=item.selector))
-
-
-def evaluate(screen: FloeScreen, item: object) -> None:
-    """Ask what it would start now."""
-    if not isinstance(item, AutomationView):
-        return
-    if item.kind == "backfill":
-        screen.floe.warn("a backfill is not evaluated")
-        return
-    screen.floe.push_screen(EvaluationScreen(item))
-
-
-def cancel(screen: FloeScreen, item: object) -> None:
-    """Cancel a backfill, after asking."""
-    if not isinstance(item, AutomationView) or item.kind != "backfill":
-        screen.floe.warn("only a backfill can be canceled here")
-        return
-    if item.state not in ("requested", "canceling"):
-        screen.floe.warn("this backfill is over")
-        return
-    screen.floe.act(
-        CancelBackfill(item.name), (f"Cancel the backfill {item.name}?", f"its runs are canceled too: {item.target}")
-    )
-
-
-class AutomationsScreen(ListScreen):
-    """The list of automations."""
+class AutomationKeys(FloeScreen):
+    """What can be done with an automation, where one is shown or is under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "switch", "On/off", id="switch"),
         Binding("e", "evaluate", "Evaluate once", id="evaluate"),
         Binding("x", "cancel_backfill", "Cancel backfill", show=False, id="cancel-backfill"),
     ]
+
+    @property
+    def automation(self) -> AutomationView | None:
+        """The one that the keys are for."""
+        return None
+
+    def action_switch(self) -> None:
+        """Turn a schedule or a sensor on or off."""
+        item = self.automation
+        if item is not None and item.kind == "backfill":
+            self.floe.warn("a backfill cannot be turned on or off; x cancels it")
+        elif item is not None:
+            self.floe.act(ToggleAutomation(item.name, item.kind, on=item.state == "off", selector=item.selector))
+
+    def action_evaluate(self) -> None:
+        """Ask what it would start now."""
+        item = self.automation
+        if item is not None and item.kind == "backfill":
+            self.floe.warn("a backfill is not evaluated")
+        elif item is not None:
+            self.floe.push_screen(EvaluationScreen(item))
+
+    def action_cancel_backfill(self) -> None:
+        """Cancel a backfill, after asking."""
+        item = self.automation
+        if item is None or item.kind != "backfill":
+            self.floe.warn("only a backfill can be canceled here")
+        elif item.state not in ("requested", "canceling"):
+            self.floe.warn("this backfill is over")
+        else:
+            asking = (f"Cancel the backfill {item.name}?", f"its runs are canceled too: {item.target}")
+            self.floe.act(CancelBackfill(item.name), asking)
+
+
+class AutomationsScreen(AutomationKeys, ListScreen):  # in this order: Space is another key in a list of assets
+    """The list of automations."""
 
     def __init__(self) -> None:
         """The list of that slice."""
         super().__init__("automations")
 
     @property
-    def _item(self) -> object:
-        return self.grid.current if self.grid is not None else None
-
-    def action_switch(self) -> None:
-        """Turn the one under the cursor on or off."""
-        switch(self, self._item)
-
-    def action_evaluate(self) -> None:
-        """What the one under the cursor would start now."""
-        evaluate(self, self._item)
-
-    def action_cancel_backfill(self) -> None:
-        """Cancel the backfill under the cursor."""
-        cancel(self, self._item)
+    def automation(self) -> AutomationView | None:
+        """The one under the cursor."""
+        item = self.grid.current if self.grid is not None else None
+        return item if isinstance(item, AutomationView) else None
 
 
-class AutomationScreen(DetailScreen):
+class AutomationScreen(DetailScreen, AutomationKeys):  # in this order: Textual takes styles from the first alone
     """One schedule or sensor with its ticks, or one backfill with its partitions and runs."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "switch", "On/off", id="switch"),
-        Binding("e", "evaluate", "Evaluate once", id="evaluate"),
-        Binding("x", "cancel_backfill", "Cancel backfill", show=False, id="cancel-backfill"),
-    ]
 
     def __init__(self, automation: AutomationView) -> None:
         """Its ticks are fetched when it is shown, and again as long as it is."""
         super().__init__()
         self._item = automation
         self.crumb = automation.name
-        self._asking = False
+
+    @property
+    def automation(self) -> AutomationView:
+        """As it was seen last."""
+        return self._item
 
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
         """Ticks, or partitions and runs."""
@@ -141,11 +131,9 @@ class AutomationScreen(DetailScreen):
 
     def load(self) -> None:
         """Ask Dagster, once at a time."""
-        if self._asking or not self.is_current:
-            return
-        self._asking = True
-        item = self._item
-        self.floe.background(lambda: self.floe.backend.automation(item), self._answered)
+        if self.is_current:
+            item = self._item
+            self.fetch(lambda: self.floe.backend.automation(item), self._fill, once="automation")
 
     def take(self, state: State) -> None:
         """The facts change with the automation."""
@@ -186,36 +174,18 @@ class AutomationScreen(DetailScreen):
         """Its name."""
         return [("name", self._item.name)]
 
-    def action_switch(self) -> None:
-        """Turn it on or off."""
-        switch(self, self._item)
-
-    def action_evaluate(self) -> None:
-        """What it would start now."""
-        evaluate(self, self._item)
-
-    def action_cancel_backfill(self) -> None:
-        """Cancel it."""
-        cancel(self, self._item)
-
     @on(Grid.Opened)
     def _opened(self, event: Grid.Opened) -> None:
         event.stop()
         if (run := self.links().run) is not None and event.grid.id != "error":
             self.floe.open_run(run)
 
-    def _answered(self, answer: object) -> None:
-        self._asking = False
-        if not self.is_attached:
-            return
-        if isinstance(answer, AutomationDetail):
-            if self._item.kind == "backfill":
-                self.section("partitions").show(answer.partitions, ("no partitions", "dim"))
-                self.section("runs").show(answer.runs, ("◌ no run has begun", "busy"))
-            else:
-                self.section("ticks").show(answer.ticks, ("no tick yet: Space turns it on", "dim"))
-        elif isinstance(answer, FloeError):
-            self.failed(answer)
+    def _fill(self, detail: AutomationDetail) -> None:
+        if self._item.kind == "backfill":
+            self.section("partitions").show(detail.partitions, ("no partitions", "dim"))
+            self.section("runs").show(detail.runs, ("◌ no run has begun", "busy"))
+        else:
+            self.section("ticks").show(detail.ticks, ("no tick yet: Space turns it on", "dim"))
 
 
 class EvaluationScreen(DetailScreen):
@@ -242,7 +212,7 @@ class EvaluationScreen(DetailScreen):
 
     def load(self) -> None:
         """Ask Dagster; the automation's own memory does not change."""
-        self.facts([("evaluating", (f"{inert(self._item.name)} …", "busy"))])
+        self.facts([("evaluating", (f"{self._item.name} …", "busy"))])
         item = self._item
         self.fetch(lambda: self.floe.backend.evaluate(item), self._fill)
 

@@ -55,6 +55,11 @@ class FloeScreen(Screen[None]):
     #: Textual's own draws the whole screen anew on every change of focus; the two widgets concerned draw themselves.
     focused: reactive[Widget | None] = reactive(None, repaint=False)
 
+    def __init__(self) -> None:
+        """Shows nothing yet."""
+        super().__init__()
+        self._under_way: set[str | None] = set()
+
     @property
     def floe(self) -> DashboardApp:
         """The app with its own type."""
@@ -182,18 +187,35 @@ class FloeScreen(Screen[None]):
         if (grid := self.grid) is not None:
             self.query_one(FilterLine).open(grid)
 
-    def fetch(self, work: Callable[[], R], done: Callable[[R], None]) -> None:
-        """Do `work` in a thread and hand its answer to `done`, unless the screen is gone; an error is shown."""
+    def fetch(
+        self,
+        work: Callable[[], R],
+        done: Callable[[R], None],
+        failed: Callable[[FloeError], None] | None = None,
+        *,
+        once: str | None = None,
+    ) -> bool:
+        """Do `work` in a thread and hand its answer to `done`, unless the screen is gone; an error to `failed`.
+
+        Where one with the same `once` is under way nothing is asked, and the answer is False: a source that is slow is
+        not asked by ever more threads.
+        """
+        if once in self._under_way:
+            return False
+        if once is not None:
+            self._under_way.add(once)
 
         def back(answer: R | FloeError) -> None:
+            self._under_way.discard(once)
             if not self.is_attached:
                 return
             if isinstance(answer, FloeError):
-                self.failed(answer)
+                (failed or self.failed)(answer)
             else:
                 done(answer)
 
         self.floe.background(work, back)
+        return True
 
     def failed(self, error: FloeError) -> None:
         """What could not be fetched is told."""

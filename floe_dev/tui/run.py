@@ -9,7 +9,6 @@ from typing import Any
 
 from textual import on
 
-from floe_dev.errors import FloeError
 from floe_dev.model.details import LogLine, RunDetail, StepView
 from floe_dev.model.units import duration
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen, Line
@@ -91,7 +90,6 @@ class RunScreen(DetailScreen):
         self.crumb = f"run {run_id[:8]}"
         self._bar = StepBar()
         self._detail: RunDetail | None = None
-        self._asking = False
 
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
         """One tab each."""
@@ -110,9 +108,7 @@ class RunScreen(DetailScreen):
 
     def load(self) -> None:
         """Ask Dagster, once at a time."""
-        if not self._asking:
-            self._asking = True
-            self.floe.background(lambda: self.floe.backend.run(self.run_id), self._answered)
+        self.fetch(lambda: self.floe.backend.run(self.run_id), self._fill, once="run")
 
     def _again(self) -> None:
         if self.is_current and self._going_on:
@@ -153,15 +149,6 @@ class RunScreen(DetailScreen):
                 self.action_tab_number(2)
             elif links := self.links().assets:
                 self.floe.open_asset(links[0])
-
-    def _answered(self, answer: object) -> None:
-        self._asking = False
-        if not self.is_attached:
-            return
-        if isinstance(answer, RunDetail):
-            self._fill(answer)
-        elif isinstance(answer, FloeError):
-            self.failed(answer)
 
     def _fill(self, detail: RunDetail) -> None:
         first = self._detail is None

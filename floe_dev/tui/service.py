@@ -61,8 +61,6 @@ class ServiceScreen(DetailScreen):
         self._lines: list[tuple[int, str]] = []
         self._count = 0
         self._position: int | None = None
-        self._asking = False
-        self._measuring = False
         self._usage: Usage | None = None
 
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
@@ -83,10 +81,11 @@ class ServiceScreen(DetailScreen):
 
     def load(self) -> None:
         """Ask for what was written since."""
-        if not self._asking and self.is_current:
-            self._asking = True
+        if self.is_current:
             position = self._position
-            self.floe.background(lambda: self.floe.backend.log(self.service, position), self._answered)
+            self.fetch(
+                lambda: self.floe.backend.log(self.service, position), self._log_read, self._log_failed, once="log"
+            )
 
     def take(self, state: State) -> None:
         """The facts change with the service."""
@@ -123,16 +122,13 @@ class ServiceScreen(DetailScreen):
 
     def _measure(self) -> None:
         found = next((one for one in self.floe.backend.state.services.items if one.status.name == self.service), None)
-        if self._measuring or not self.is_current or found is None or found.status.container is None:
-            return
-        self._measuring = True
-        self.floe.background(lambda: self.floe.backend.usage(self.service), self._measured)
+        if self.is_current and found is not None and found.status.container is not None:
+            # What an engine that does not answer says of that stands with the service's own state.
+            self.fetch(lambda: self.floe.backend.usage(self.service), self._measured, lambda _error: None, once="usage")
 
-    def _measured(self, answer: object) -> None:
-        self._measuring = False
-        if self.is_attached and not isinstance(answer, FloeError):
-            self._usage = answer if isinstance(answer, Usage) else None
-            self.take(self.floe.backend.state)
+    def _measured(self, usage: Usage | None) -> None:
+        self._usage = usage
+        self.take(self.floe.backend.state)
 
     def tab_shown(self, section: str) -> None:
         """The settings are read when they are looked at."""
@@ -164,18 +160,16 @@ class ServiceScreen(DetailScreen):
         if log.follow:
             log.action_edge(1)
 
-    def _answered(self, answer: object) -> None:
-        self._asking = False
-        if not self.is_attached:
-            return
-        if not isinstance(answer, LogChunk):
-            return
+    def _log_failed(self, error: FloeError) -> None:
+        self.section("log").show(self._lines, (f"✗ {error.what}", "bad"))
+
+    def _log_read(self, chunk: LogChunk) -> None:
         first = self._position is None
-        self._position = answer.position
-        if answer.restarted:
+        self._position = chunk.position
+        if chunk.restarted:
             self._lines = []
-        if answer.lines or first or answer.restarted:
-            added = list(enumerate(answer.lines, self._count))
+        if chunk.lines or first or chunk.restarted:
+            added = list(enumerate(chunk.lines, self._count))
             self._count += len(added)
             self._lines = (self._lines + added)[-_KEPT_LINES:]
             self.section("log").show(self._lines, ("the service wrote nothing yet", "dim"))

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, overload
 from textual import on
 from textual.binding import Binding, BindingType
 
-from floe_dev.errors import FloeError
 from floe_dev.model.details import LogLine
 from floe_dev.model.state import State
 from floe_dev.model.traces import Span, SpanStatus, Trace, TraceSummary
@@ -150,7 +149,6 @@ class TraceScreen(DetailScreen):
         self.crumb = f"trace {trace_id[:8]}"
         self._trace: Trace | None = None
         self._seen: TraceSummary | None = None
-        self._asking = False
         self._folded: set[str] = set()
 
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
@@ -163,20 +161,14 @@ class TraceScreen(DetailScreen):
 
     def load(self) -> None:
         """Ask the store, once at a time."""
-        if not self._asking:
-            self._asking = True
-            self._seen = self._listed(self.floe.backend.state)
-            self.fetch(lambda: self.floe.backend.trace(self.trace_id), self._fill)
-
-    def failed(self, error: FloeError) -> None:
-        """Why there is nothing to see."""
-        self._asking = False
-        super().failed(error)
+        listed = self._listed(self.floe.backend.state)
+        if self.fetch(lambda: self.floe.backend.trace(self.trace_id), self._fill, once="trace"):
+            self._seen = listed
 
     def take(self, state: State) -> None:
         """Fetch again where spans have arrived: a trace grows while its run goes on."""
         super().take(state)
-        if not self._asking and self._listed(state) not in (None, self._seen):
+        if self._listed(state) not in (None, self._seen):
             self.load()
 
     def _listed(self, state: State) -> TraceSummary | None:
@@ -250,7 +242,6 @@ class TraceScreen(DetailScreen):
         self.section("attributes").show(pairs)
 
     def _fill(self, answer: tuple[Trace | None, tuple[LogLine, ...]]) -> None:
-        self._asking = False
         trace, log = answer
         if trace is None:
             self.facts([("trace", ("nothing of it is here yet, or not any more", "warn"))])

@@ -21,7 +21,7 @@ from textual.pilot import Pilot
 
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands
-from floe_dev.model.details import AssetDetail, ColumnView, RunDetail, StepView, TableDetail
+from floe_dev.model.details import AssetDetail, ColumnView, LogChunk, RunDetail, StepView, TableDetail
 from floe_dev.model.state import AssetView, RunView, ServiceView, Slice, State, TableView
 from floe_dev.model.status import ServiceState, ServiceStatus
 from floe_dev.model.traces import Span, Trace, TraceSummary
@@ -751,6 +751,29 @@ def test_a_log_is_followed_and_a_long_line_does_not_hurt() -> None:
             await pilot.press("g")
             assert "first" in screen_text(app)
             assert "ERROR [red]␛[2J" in screen_text(app)
+
+    run(go())
+
+
+def test_a_log_that_cannot_be_read_says_why_and_a_slow_source_is_asked_once_at_a_time() -> None:
+    class Unreadable(FakeBackend):
+        asked = 0
+
+        def log(self, service: str, position: int | None = None) -> LogChunk:
+            self.asked += 1
+            self.hold.wait()
+            raise PermissionError(13, "Permission denied", service)
+
+    async def go() -> None:
+        backend = Unreadable(shop())
+        backend.hold.clear()
+        app = DashboardApp(backend)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await pilot.press("1", "enter")
+            await asyncio.sleep(1.2)
+            assert backend.asked == 1
+            backend.hold.set()
+            await seen(app, pilot, "✗ PermissionError: [Errno 13] Permission denied")
 
     run(go())
 
