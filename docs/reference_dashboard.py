@@ -16,7 +16,7 @@ from floe_dev.tui.detail import DetailScreen
 from floe_dev.tui.dialogs import ChoiceScreen
 from floe_dev.tui.grid import Grid
 from floe_dev.tui.navigation import Navigation
-from floe_dev.tui.overview import ListScreen
+from floe_dev.tui.overview import ListScreen, OverviewScreen
 from floe_dev.tui.service import ServiceScreen
 from floe_dev.tui.starting import Starting
 from floe_dev.tui.table import TableScreen
@@ -29,6 +29,7 @@ _PLACES: tuple[tuple[str, Any], ...] = (
     ("The stack as a whole", Starting),
     ("Every screen", FloeScreen),
     ("In a list", Grid),
+    ("On the overview", OverviewScreen),
     ("On the overview and in a list of assets", ListScreen),
     ("On a detail screen", DetailScreen),
     ("On a table", TableScreen),

@@ -28,6 +28,7 @@ class Actions(Navigation):
             "R,shift+r",
             "again",
             "Restart, retry",
+            key_display="R",
             show=False,
             id="again",
             tooltip="Restart the service, or run again what failed",
@@ -35,7 +36,15 @@ class Actions(Navigation):
         Binding("x", "cancel", "Cancel run", show=False, id="cancel"),
         Binding("y", "copy", "Copy", show=False, id="copy", tooltip="Copy its name, a query, a command"),
         Binding("colon", "sql", "SQL", key_display=":", show=False, id="sql", tooltip="A line of SQL"),
-        Binding("C,shift+c", "capsule", "Failure capsule", show=False, id="capsule", tooltip="Write a failure capsule"),
+        Binding(
+            "C,shift+c",
+            "capsule",
+            "Failure capsule",
+            key_display="C",
+            show=False,
+            id="capsule",
+            tooltip="Write a failure capsule",
+        ),
     ]
 
     def action_materialize(self) -> None:

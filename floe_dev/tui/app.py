@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from floe_dev.model.backend import Backend
 from floe_dev.model.commands import StartStack
+from floe_dev.tui.detail import DetailScreen
 from floe_dev.tui.dialogs import HelpScreen
 from floe_dev.tui.grid import Grid
 from floe_dev.tui.offered import offered
@@ -43,7 +44,7 @@ class DashboardApp(Starting):
             tooltip="Leave; the stack stays up",
         ),
         Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True, id="suspend"),
-        Binding("T,shift+t", "theme", "Next theme", show=False, id="theme"),
+        Binding("T,shift+t", "theme", "Next theme", key_display="T", show=False, id="theme"),
     ]
 
     def __init__(
@@ -90,11 +91,15 @@ class DashboardApp(Starting):
         ):
             binding = active.binding
             if binding.action.startswith("tab_number("):
-                rows.setdefault("The tab of that number", ["1-9"])
+                rows.setdefault("The tab of that number", [f"1-{self._tabs}"])
             elif binding.description and binding.action not in _NOT_HELPFUL:
                 keys = rows.setdefault(binding.tooltip or binding.description, [])
                 keys.append(binding.key_display or self.get_key_display(binding))
         self.push_screen(HelpScreen([("  ".join(dict.fromkeys(keys)), text) for text, keys in rows.items()]))
+
+    @property
+    def _tabs(self) -> int:
+        return self.screen.tabs if isinstance(self.screen, DetailScreen) else 0
 
     def action_theme(self) -> None:
         """The next of light, dark, high contrast, no colour."""

@@ -143,7 +143,10 @@ class AutomationScreen(DetailScreen, AutomationKeys):  # in this order: Textual 
         self._item = found or self._item
         item = self._item
         last = f"{clock(item.last_at)}   {ago(item.last_at)}" if item.last_at else "never"
-        keys = "x cancels it" if kind == "backfill" else "Space turns it on or off   e shows what it would start now"
+        if kind == "backfill":
+            keys = "x cancels it" if item.state == "requested" else ""
+        else:
+            keys = f"Space turns it {'on' if item.state == 'off' else 'off'}   e shows what it would start now"
         self.facts(
             [
                 ("state", state_cell(item.state)),
@@ -155,7 +158,8 @@ class AutomationScreen(DetailScreen, AutomationKeys):  # in this order: Textual 
                 ("", (keys, "dim")),
             ]
         )
-        self.section("error").show(self.lines(item.error or "", "bad"), ("its last tick went well", "dim"))
+        went = "it has no error" if kind == "backfill" else "its last tick went well" if item.last_at else "no tick yet"
+        self.section("error").show(self.lines(item.error or "", "bad"), (went, "dim"))
 
     def links(self) -> Links:
         """The run of the row under the cursor; the assets of a backfill."""
@@ -185,7 +189,8 @@ class AutomationScreen(DetailScreen, AutomationKeys):  # in this order: Textual 
             self.section("partitions").show(detail.partitions, ("no partitions", "dim"))
             self.section("runs").show(detail.runs, ("◌ no run has begun", "busy"))
         else:
-            self.section("ticks").show(detail.ticks, ("no tick yet: Space turns it on", "dim"))
+            none = "no tick yet: Space turns it on" if self._item.state == "off" else "no tick yet"
+            self.section("ticks").show(detail.ticks, (none, "dim"))
 
 
 class EvaluationScreen(DetailScreen):
@@ -236,7 +241,7 @@ class EvaluationScreen(DetailScreen):
             [
                 ("would start", state if found.error or count else ("nothing", "dim")),
                 ("because", found.skipped),
-                ("", ("r starts them   e evaluates again   nothing was started so far", "dim")),
+                ("", (f"{'r starts them   ' if count else ''}e evaluates again   nothing was started so far", "dim")),
             ]
         )
         self.section("requests").show(found.requests, (found.skipped or "it asks for no run", "dim"))

@@ -10,10 +10,11 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Static, TabbedContent, TabPane
+from textual.widgets import Static, TabbedContent, TabPane, Tabs
 
 from floe_dev.errors import FloeError
 from floe_dev.tui.base import FloeScreen
+from floe_dev.tui.dialogs import LineScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.text import Cell, inert
 
@@ -24,7 +25,7 @@ _WHOLE_LINES = 3
 Line = tuple[str, str]
 LINES: tuple[Column[Line], ...] = (Column("", 20, lambda line: line, grow=True),)
 PAIRS: tuple[Column[tuple[str, str]], ...] = (
-    Column("name", 32, lambda pair: (pair[0], "dim")),
+    Column("name", 36, lambda pair: (pair[0], "dim")),
     Column("value", 30, lambda pair: pair[1], grow=True),
 )
 
@@ -39,10 +40,12 @@ class DetailScreen(FloeScreen):
     DetailScreen ContentSwitcher { height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left_square_bracket", "tab(-1)", "Previous tab", show=False, id="previous-tab"),
-        Binding("right_square_bracket,tab", "tab(1)", "Next tab", key_display="]", id="next-tab"),
+        Binding("left_square_bracket,h,left,shift+tab", "tab(-1)", "Previous tab", show=False, id="previous-tab"),
+        Binding("right_square_bracket,right,tab", "tab(1)", "Next tab", key_display="]", id="next-tab"),
         *(Binding(str(n), f"tab_number({n})", f"Tab {n}", show=False) for n in range(1, 10)),
     ]
+    #: How many there are.
+    tabs = 0
     #: Textual's tabs say once, some time after they are mounted, that the first is active, and turn to it. A tab that
     #: is asked for before that waits for it.
     _settled = False
@@ -52,7 +55,9 @@ class DetailScreen(FloeScreen):
         """Facts, then one tab for each section."""
         yield Static("loading …", id="facts", markup=False)
         with TabbedContent(id="tabs"):
+            self.tabs = 0
             for place, (title, grid) in enumerate(self.sections(), 1):
+                self.tabs = place
                 with TabPane(f"{place} {title}", id=f"tab-{grid.id}"):
                     yield grid
 
@@ -61,7 +66,8 @@ class DetailScreen(FloeScreen):
         return ()
 
     def on_mount(self) -> None:
-        """Fetch."""
+        """Fetch. The line of tabs takes no focus, in which keys would be lost: a click in it is for what is below."""
+        self.query_one(Tabs).can_focus = False
         self.load()
 
     def load(self) -> None:
@@ -143,7 +149,15 @@ class DetailScreen(FloeScreen):
             if self._asked not in (None, pane):
                 # It says so itself.
                 return
+        if self.focused is None or isinstance(self.focused, Grid):
+            self.query_one(f"#{pane}").query_one(Grid).focus()
         self.tab_shown(pane.removeprefix("tab-"))
+
+    @on(Grid.Opened)
+    def _opened_pair(self, event: Grid.Opened) -> None:
+        """A value that is longer than its line is read whole."""
+        if event.grid.columns is PAIRS:
+            self.app.push_screen(LineScreen(event.item[1], event.item[0].strip()))
 
     def tab_shown(self, section: str) -> None:
         """A section is seen: a place to fetch what only it needs."""

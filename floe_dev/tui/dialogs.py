@@ -189,7 +189,7 @@ class HelpScreen(ModalScreen[None]):
 
 
 class LineScreen(ModalScreen[None]):
-    """One line of a log, as long as it is."""
+    """One line of a log, or one value, as long as it is."""
 
     DEFAULT_CSS = DIALOG.format(name="LineScreen", width="96%", height="auto") + (
         "LineScreen VerticalScroll { height: auto; }"
@@ -199,16 +199,19 @@ class LineScreen(ModalScreen[None]):
         Binding("y", "copy", "Copy"),
     ]
 
-    def __init__(self, line: str) -> None:
-        """`line` may have several, where it is an event's message or a row."""
+    def __init__(self, line: str, name: str = "") -> None:
+        """`line` may have several, where it is an event's message or a row; a value has a `name`."""
         super().__init__()
+        self._name_of_it = name
         self._line = without_colours(line)
 
     def compose(self) -> ComposeResult:
         """The line."""
         with Vertical():
             with VerticalScroll():
-                yield Static(Text("\n".join(inert(line) for line in self._line.splitlines())))
+                told = Text(f"{inert(self._name_of_it)}\n" if self._name_of_it else "", "bold")
+                # A child, for a text's own style lies under all that is added to it.
+                yield Static(Text.assemble(told, "\n".join(inert(line) for line in self._line.splitlines())))
             yield Static(Text("y copies it   Esc leaves", "dim"))
 
     def on_resize(self, event: events.Resize) -> None:

@@ -109,7 +109,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
     ) -> None:
         """Empty; `key` names an item for as long as it lives."""
         super().__init__(id=id)
-        self._columns = tuple(columns)
+        self.columns = tuple(columns)
         self._key = key
         self._header = 1 if header else 0
         self._all: Sequence[T] = ()
@@ -189,7 +189,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
     def tick(self) -> None:
         """Draw anew if a row on the screen tells more than at the last tick, though it is the same item: ages."""
         top = self.scroll_offset.y
-        told = [[column.cell(item) for column in self._columns] for item in self._shown[top : top + self.size.height]]
+        told = [[column.cell(item) for column in self.columns] for item in self._shown[top : top + self.size.height]]
         if told != self._ticked:
             self._ticked = told
             self.refresh()
@@ -202,7 +202,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
 
     def set_columns(self, columns: Sequence[Column[T]]) -> None:
         """Other columns for the same kind of item."""
-        self._columns = tuple(columns)
+        self.columns = tuple(columns)
         self._widths = None
         self.refresh()
 
@@ -255,7 +255,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
 
     def _texts(self, item: T) -> dict[str, str]:
         found = {}
-        for column in self._columns:
+        for column in self.columns:
             cell = column.cell(item)
             found[column.title.lower()] = (cell if isinstance(cell, str) else cell[0]).lower()
         return found
@@ -279,7 +279,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         row = y + self.scroll_offset.y - self._header
         base = self._base
         if y == 0 and self._header:
-            return self._line([(c.title, "head") for c in self._columns], width, base)
+            return self._line([(c.title, "head") for c in self.columns], width, base)
         if not self._shown:
             text, tone = (
                 (("nothing matches the filter", "dim") if self._all else self._placeholder) if row == 0 else ("", "dim")
@@ -293,7 +293,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
                 "grid--cursor" if self.has_focus else "grid--cursor-blurred", partial=True
             )
         cells: list[Cell] = []
-        for column, room in zip(self._columns, self._shares(width), strict=True):
+        for column, room in zip(self.columns, self._shares(width), strict=True):
             made = column.draw(item, room) if column.draw is not None and room else column.cell(item)
             cells.append((made, "") if isinstance(made, str) else made)
         if self.chosen and self._key(item) in self.chosen:
@@ -304,7 +304,7 @@ class Grid(ScrollView, Generic[T], can_focus=True):
     def _line(self, cells: Sequence[Cell], width: int, base: Style) -> Strip:
         segments = []
         used = 0
-        for column, room, (text, tone) in zip(self._columns, self._shares(width), cells, strict=True):
+        for column, room, (text, tone) in zip(self.columns, self._shares(width), cells, strict=True):
             if not room:
                 continue
             # Cut before it is measured: a line may be megabytes long.
@@ -329,13 +329,13 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         # By the width, for a line may be drawn in a new one before `on_resize` is called.
         if self._widths is not None and self._widths[0] == width:
             return self._widths[1]
-        widths = [column.width for column in self._columns]
-        for place in sorted(range(len(widths)), key=lambda i: -self._columns[i].rank):
-            if sum(one + _GAP for one in widths if one) <= width or not self._columns[place].rank:
+        widths = [column.width for column in self.columns]
+        for place in sorted(range(len(widths)), key=lambda i: -self.columns[i].rank):
+            if sum(one + _GAP for one in widths if one) <= width or not self.columns[place].rank:
                 break
             widths[place] = 0
         spare = width - sum(one + _GAP for one in widths if one)
-        growing = [i for i, column in enumerate(self._columns) if column.grow and widths[i]]
+        growing = [i for i, column in enumerate(self.columns) if column.grow and widths[i]]
         for turn, place in enumerate(growing):
             share = spare // len(growing) + (1 if turn < spare % len(growing) else 0)
             widths[place] = max(4, widths[place] + share)

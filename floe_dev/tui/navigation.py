@@ -36,7 +36,6 @@ class Navigation(Launching):
         Binding("l", "logs", "Logs", id="logs", tooltip="Its log"),
         Binding("exclamation_mark", "failed", "The last failed run", key_display="!", show=False, id="failed"),
         Binding("w", "web", "Browser", show=False, id="web", tooltip="Open it in Dagster, in the browser"),
-        Binding("z", "zoom", "Zoom", show=False, id="zoom", tooltip="This panel on the whole screen"),
         *(Binding(str(n), f"panel('{name}')", name.capitalize(), show=False) for n, name in enumerate(PANELS, 1)),
         Binding("5", "panel('runs')", "Runs", show=False),
         Binding("6", "panel('automations')", "Automations", show=False),

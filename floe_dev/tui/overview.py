@@ -99,6 +99,10 @@ class OverviewScreen(ListScreen):
     OverviewScreen.-narrow SliceGrid.-large { height: 1fr; }
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("z", "app.zoom", "Zoom", show=False, id="zoom", tooltip="This panel on the whole screen"),
+    ]
+
     def __init__(self) -> None:
         """The screen at the bottom of the stack."""
         super().__init__("overview")

@@ -61,16 +61,22 @@ def step_columns(bar: StepBar) -> tuple[Column[StepView], ...]:
         Column("step", 26, lambda s: s.name, grow=True),
         Column("took", 9, _took, right=True),
         Column("", 20, lambda _step: "", draw=bar.draw, grow=True, rank=1),
-        Column("told", 14, lambda s: (s.detail.partition("\n")[0], "dim"), rank=2),
+        Column("told", 14, lambda s: (s.detail.partition("\n")[0], "dim"), grow=True, rank=2),
     )
 
 
-LOG: tuple[Column[tuple[int, LogLine]], ...] = (
-    Column("time", 8, lambda e: (clock(e[1].at)[-8:], "dim")),
-    Column("level", 8, lambda e: (e[1].level, _level(e[1].level)), rank=2),
-    Column("step", 22, lambda e: (e[1].step, "dim"), rank=1),
-    Column("message", 30, lambda e: (without_colours(e[1].text).replace("\n", " ⏎ "), _level(e[1].level)), grow=True),
-)
+def log_columns(origin: str) -> tuple[Column[tuple[int, LogLine]], ...]:
+    """Lines of a run's or a trace's log; `origin` is what a line comes from."""
+    return (
+        Column("time", 8, lambda e: (clock(e[1].at)[-8:], "dim")),
+        Column("level", 8, lambda e: (e[1].level, _level(e[1].level)), rank=2),
+        Column(origin, 22, lambda e: (e[1].step, "dim"), rank=1),
+        Column("message", 30, lambda e: (_one_line(e[1].text), _level(e[1].level)), grow=True),
+    )
+
+
+def _one_line(text: str) -> str:
+    return without_colours(text).replace("\n", " ⏎ ")
 
 
 def _level(level: str) -> str:
@@ -96,7 +102,7 @@ class RunScreen(DetailScreen):
         return (
             ("steps", Grid(step_columns(self._bar), lambda s: s.name, id="steps")),
             ("failures", Grid(LINES, lambda line: line[0], id="failures", header=False)),
-            ("log", Grid(LOG, lambda e: str(e[0]), id="log")),
+            ("log", Grid(log_columns("step"), lambda e: str(e[0]), id="log")),
             ("tags", Grid(PAIRS, lambda p: p[0], id="tags")),
         )
 

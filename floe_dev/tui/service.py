@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from floe_dev.errors import FloeError
 from floe_dev.model.details import LogChunk, Usage
 from floe_dev.model.state import State
-from floe_dev.model.units import size
+from floe_dev.model.units import duration, size
 from floe_dev.tui.detail import PAIRS, DetailScreen
 from floe_dev.tui.dialogs import LineScreen
 from floe_dev.tui.grid import Column, Grid
@@ -110,7 +110,7 @@ class ServiceScreen(DetailScreen):
             ]
         )
         steps = [
-            (step.name, f"{state_cell(step.state)[0]}  {step.seconds or 0:.2f} s  {step.detail or ''}")
+            (step.name, "  ".join(filter(None, (state_cell(step.state)[0], duration(step.seconds), step.detail))))
             for step in state.stack.steps
         ]
         self.section("steps").show(steps)

@@ -23,8 +23,8 @@ class Starting(Actions):
     """Knows whether a start that was asked for here goes on, whatever screen is seen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("S,shift+s", "start", "Start the stack", show=False, id="start"),
-        Binding("Q,shift+q", "stop", "Stop the stack", show=False, id="stop"),
+        Binding("S,shift+s", "start", "Start the stack", key_display="S", show=False, id="start"),
+        Binding("Q,shift+q", "stop", "Stop the stack", key_display="Q", show=False, id="stop"),
     ]
 
     def __init__(self, backend: Backend, *, read_only: bool = False, notify_by: str = "bell") -> None:

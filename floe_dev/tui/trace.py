@@ -19,7 +19,7 @@ from floe_dev.tui.detail import PAIRS, DetailScreen
 from floe_dev.tui.dialogs import LineScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
-from floe_dev.tui.run import LOG
+from floe_dev.tui.run import log_columns
 from floe_dev.tui.text import Cell, clock, state_cell
 
 #: From here on looking for garbage among the spans makes a key wait.
@@ -156,7 +156,7 @@ class TraceScreen(DetailScreen):
         return (
             ("waterfall", Grid(SPANS, lambda r: r.span.span_id, id="spans")),
             ("attributes", Grid(PAIRS, lambda p: p[0], id="attributes")),
-            ("logs", Grid(LOG, lambda e: str(e[0]), id="log")),
+            ("logs", Grid(log_columns("service"), lambda e: str(e[0]), id="log")),
         )
 
     def load(self) -> None:

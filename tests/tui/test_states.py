@@ -22,7 +22,7 @@ from textual.pilot import Pilot
 from floe_dev.errors import Code, FloeError
 from floe_dev.model import commands
 from floe_dev.model.details import AssetDetail, ColumnView, LogChunk, RunDetail, StepView, TableDetail
-from floe_dev.model.state import AssetView, RunView, ServiceView, Slice, State, TableView
+from floe_dev.model.state import AssetView, AutomationView, RunView, ServiceView, Slice, State, TableView
 from floe_dev.model.status import ServiceState, ServiceStatus
 from floe_dev.model.traces import Span, Trace, TraceSummary
 from floe_dev.tui.app import DashboardApp
@@ -718,7 +718,7 @@ def test_help_names_the_keys_of_the_screen_and_remapped_ones_work() -> None:
             assert "Keys of this screen" in text
             assert "Leave" in text
             await pilot.press("escape", "enter", "f1")
-            assert "1-9                    The tab of that number" in await seen(app, pilot, "Next tab")
+            assert "1-7                    The tab of that number" in await seen(app, pilot, "Next tab")
             assert "Tab 1" not in screen_text(app)
 
     run(go())
@@ -967,5 +967,78 @@ def test_without_a_browser_the_address_is_copied(
             assert "opened" not in text
             assert app.clipboard.startswith("http://127.0.0.1:3000/assets/")
             assert not started.exists()
+
+    run(go())
+
+
+def test_the_arrows_change_the_tab_and_nothing_but_the_list_has_the_focus() -> None:
+    async def go() -> None:
+        async with shown(shop(), (100, 30)) as (app, pilot, _):
+            await pilot.press("enter")
+            await seen(app, pilot, "1 lineage")
+            for key, tab in (("right", "checks"), ("tab", "history"), ("left", "checks"), ("h", "lineage")):
+                await pilot.press(key)
+                await until_focused(app, pilot, tab)
+            assert await pilot.click("#--content-tab-tab-metadata")
+            await until_focused(app, pilot, "metadata")
+            await pilot.press("question_mark")
+            text = await seen(app, pilot, "Keys of this screen")
+            assert "1-7 " in text, "it has seven tabs"
+            assert "shift+r" not in text, "that is R"
+            assert "This panel on the whole screen" not in text, "there are no panels"
+
+    run(go())
+
+
+async def until_focused(app: DashboardApp, pilot: Pilot[str], name: str) -> None:
+    give_up = time.monotonic() + 8
+    while app.focused is None or app.focused.id != name:
+        assert time.monotonic() < give_up, f"{app.focused} has the focus, not {name}"
+        await pilot.pause(0.05)
+
+
+def test_a_value_that_is_longer_than_its_line_is_read_whole() -> None:
+    class Long(FakeBackend):
+        def environment(self, service: str) -> tuple[tuple[str, str], ...]:
+            return (("  LONG", "a " * 100 + "ENDED"),)
+
+    async def go() -> None:
+        backend = Long(shop())
+        app = DashboardApp(backend)
+        async with app.run_test(size=(80, 24), notifications=True) as pilot:
+            await pilot.press("1", "enter", "2")
+            assert "ENDED" not in await seen(app, pilot, "LONG")
+            await pilot.press("enter")
+            await seen(app, pilot, "a ENDED")
+            await pilot.press("y")
+            await seen(app, pilot, "copied")
+            assert app.clipboard == "a " * 100 + "ENDED"
+
+    run(go())
+
+
+def test_an_automation_says_what_its_keys_do_now() -> None:
+    def automation(**changes: Any) -> AutomationView:
+        told = {"name": "one", "kind": "schedule", "state": "off", "when": "0 6 * * * Europe/Berlin", "target": "marts"}
+        return AutomationView(**{**told, **changes})
+
+    cases = (
+        (automation(), "Space turns it on", "no tick yet: Space turns it on"),
+        (automation(state="on"), "Space turns it off", "no tick yet"),
+        (automation(kind="backfill", state="requested"), "x cancels it", "no partitions"),
+        (automation(kind="backfill", state="canceled"), "", "no partitions"),
+    )
+
+    async def go() -> None:
+        for one, keys, empty in cases:
+            async with shown(shop(automations=full(one)), (120, 30)) as (app, pilot, _):
+                await pilot.press("6", "enter")
+                text = await seen(app, pilot, empty)
+                assert keys in text
+                assert ("Space turns it on" in text) is (one.state == "off")
+                assert ("x cancels it" in text) is (one.state == "requested")
+                await pilot.press("e")
+                if one.kind == "schedule":
+                    assert "r starts them" not in await seen(app, pilot, "nothing was started so far")
 
     run(go())

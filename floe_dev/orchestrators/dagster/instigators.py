@@ -14,7 +14,8 @@ from floe_dev.orchestrators.dagster.client import DagsterClient
 
 _LIST = """
 query Automations { repositoriesOrError { ... on RepositoryConnection { nodes {
-  schedules { name cronSchedule pipelineName futureTicks(limit: 1) { results { timestamp } } scheduleState { ...S } }
+  schedules { name cronSchedule executionTimezone pipelineName futureTicks(limit: 1) { results { timestamp } }
+    scheduleState { ...S } }
   sensors { name minIntervalSeconds targets { pipelineName } sensorState { ...S } }
 } } }
 partitionBackfillsOrError(limit: 20) { ... on PartitionBackfills { results {
@@ -87,7 +88,9 @@ def automations(client: DagsterClient) -> list[AutomationView]:
         for item in repository["schedules"]:
             future = item["futureTicks"]["results"]
             following = future[0]["timestamp"] if future else None
-            when, target = item["cronSchedule"], item["pipelineName"]
+            # The ticks are told in local time, which may be another one.
+            when = " ".join(filter(None, (item["cronSchedule"], item["executionTimezone"])))
+            target = item["pipelineName"]
             found.append(_instigator(item["name"], "schedule", when, target, item["scheduleState"], following))
         for item in repository["sensors"]:
             target = ", ".join(str(one["pipelineName"]) for one in item["targets"] or ())
@@ -100,7 +103,7 @@ def automations(client: DagsterClient) -> list[AutomationView]:
             name=item["id"],
             kind="backfill",
             state=item["status"].lower(),
-            when=f"{item['numPartitions']} partitions",
+            when=f"{item['numPartitions']} partition{'' if item['numPartitions'] == 1 else 's'}",
             target=", ".join("/".join(key["path"]) for key in item["assetSelection"] or ()),
             last_at=item["timestamp"],
             error=(item["error"] or {}).get("message"),

@@ -71,6 +71,8 @@ class RunWatch:
     failures: dict[str, AssetFailure] = field(default_factory=dict)
     step_started: dict[str, float] = field(default_factory=dict)
     step_errors: dict[str, str] = field(default_factory=dict)
+    #: What is told of an asset whose own step has not ended yet, by step.
+    made: dict[str, str | None] = field(default_factory=dict)
     run_error: str | None = None
 
     def take(self, event: dict[str, Any]) -> None:
@@ -99,6 +101,7 @@ class RunWatch:
                 # Nothing of its own failed: it was told to end.
                 seconds = at - self.step_started.get(step, at)
                 asset = self._asset_of(step)
+                self.made.pop(step, None)
                 self._tell("step" if asset is None else "asset", asset or step, at, state="canceled", seconds=seconds)
             case "FailedToMaterializeEvent" if self.canceling:
                 pass
@@ -106,8 +109,12 @@ class RunWatch:
                 self._failed(_key(event), event.get("message") or "it failed", at)
             case "AssetCheckEvaluationEvent":
                 self._check(event["evaluation"], at)
-            case "ExecutionStepSuccessEvent" if self._asset_of(step) is None:
-                self._tell("step", step, at, state="done", seconds=at - self.step_started.get(step, at))
+            case "ExecutionStepSuccessEvent":
+                asset = self._asset_of(step)
+                if asset is None:
+                    self._tell("step", step, at, state="done", seconds=at - self.step_started.get(step, at))
+                elif step in self.made:
+                    self._step_done(step, asset, at)
             case "ExecutionStepFailureEvent":
                 self.step_errors[step] = _error_text(event.get("error"))
                 asset = self._asset_of(step)
@@ -140,6 +147,9 @@ class RunWatch:
         if not self.failures and status == "failure":
             for step, why in self.step_errors.items() or [("the run", self.run_error or "Dagster gave no reason")]:
                 self.failures[step] = AssetFailure(asset=step, why=why)
+        for step in list(self.made):
+            if (asset := self._asset_of(step)) is not None and asset not in self.failures:
+                self._step_done(step, asset, time.time())
         over = {*self.done, *self.failures}
         skipped = tuple(key for key in self.planned if key not in over)
         for key in skipped:
@@ -163,12 +173,18 @@ class RunWatch:
             return
         entries = {entry["label"]: entry for entry in event.get("metadataEntries") or ()}
         seconds = entries.get(_DURATION, {}).get("floatValue")
-        if seconds is None and self._asset_of(step) == key:
-            seconds = at - self.step_started.get(step, at)
         rows = entries.get(_ROWS, {}).get("intValue")
         self.done.append(key)
-        detail = f"{rows} rows" if rows is not None else None
+        detail = f"{rows:,} row{'' if rows == 1 else 's'}" if rows is not None else None
+        if seconds is None and self._asset_of(step) == key:
+            # Its rows are written after it was told, and of a partitioned one this is the first partition only.
+            self.made[step] = detail
+            return
         self._tell("asset", key, at, state="done", seconds=seconds, detail=detail)
+
+    def _step_done(self, step: str, asset: str, at: float) -> None:
+        seconds = at - self.step_started.get(step, at)
+        self._tell("asset", asset, at, state="done", seconds=seconds, detail=self.made.pop(step))
 
     def _check(self, evaluation: dict[str, Any], at: float) -> None:
         if evaluation["success"]:
