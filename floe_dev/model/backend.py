@@ -25,8 +25,8 @@ from floe_dev.model.traces import Trace
 class Backend(Protocol):
     """A stack as seen by the dashboard.
 
-    `subscribe` answers at once and calls back from any thread; all other methods may block and are called in threads of
-    their own. Every one of them raises FloeError with what the user should be told.
+    `state`, `copies` and `subscribe`, which calls back from any thread, answer at once; all other methods may block and
+    are called in threads of their own. Every one of them raises FloeError with what the user should be told.
     """
 
     @property

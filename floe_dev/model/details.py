@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from floe_dev.model.commands import RunRequest
+from floe_dev.model.state import ENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,11 @@ class RunDetail:
     #: (asset or check, why it failed, file with the whole log).
     failures: tuple[tuple[str, str, str], ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it can change any more."""
+        return self.status in ENDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from floe_dev.model.status import ServiceStatus, StepStatus
 from floe_dev.model.traces import TraceSummary
 
 T = TypeVar("T")
+#: The statuses of a run of which nothing can change any more.
+ENDED = ("success", "failure", "canceled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class RunView:
     @property
     def over(self) -> bool:
         """Whether nothing of it can change any more."""
-        return self.status in ("success", "failure", "canceled")
+        return self.status in ENDED
 
     def seconds(self, now: float) -> float | None:
         """How long it took, or takes until `now`; None before it began."""

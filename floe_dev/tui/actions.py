@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from floe_dev.errors import FloeError
 from floe_dev.model import commands
 from floe_dev.model.details import AssetDetail
 from floe_dev.tui.asset import AssetScreen
+from floe_dev.tui.base import FloeScreen
 from floe_dev.tui.dialogs import ChoiceScreen
 from floe_dev.tui.lists import run_title
 from floe_dev.tui.navigation import Navigation
@@ -66,7 +66,7 @@ class Actions(Navigation):
             if partitions:
                 self._make_partitions(keys, partitions)
             else:
-                self._pick_partitions(keys)
+                self._pick_partitions(screen, keys)
         elif len(keys) > 1:
             self.start_run(commands.Materialize(keys), keys)
         else:
@@ -91,20 +91,19 @@ class Actions(Navigation):
         options = [(name, f"{'+' if 'up' in name else ''}{key}{'+' if 'down' in name else ''}") for name in sets]
         self.push_screen(ChoiceScreen(f"Materialize {key}", options, values=list(sets)), chosen)
 
-    def _pick_partitions(self, keys: tuple[str, ...]) -> None:
+    def _pick_partitions(self, screen: FloeScreen, keys: tuple[str, ...]) -> None:
         """All that are missing, all that failed, all, one, or those chosen with the space bar."""
 
-        def fetched(answer: object) -> None:
-            if isinstance(answer, FloeError):
-                self.tell_error(answer)
-            elif isinstance(answer, AssetDetail):
-                self.push_screen(_partition_choice(keys[0], answer.partitions), chosen)
+        def fetched(detail: AssetDetail) -> None:
+            # Nobody wants to be asked about what was left meanwhile.
+            if self.floe_screen is screen:
+                self.push_screen(_partition_choice(keys[0], detail.partitions), chosen)
 
         def chosen(choice: list[str] | None) -> None:
             if choice:
                 self._make_partitions(keys, [one for group in choice for one in group.split("\n")])
 
-        self.background(lambda: self.backend.asset(keys[0]), fetched)
+        screen.fetch(lambda: self.backend.asset(keys[0]), fetched, self.tell_error, once="partitions")
 
     def _make_partitions(self, keys: tuple[str, ...], partitions: Sequence[str]) -> None:
         wanted = tuple(dict.fromkeys(partitions))

@@ -164,7 +164,7 @@ class FloeScreen(Screen[None]):
         elif stack.error is not None and path:
             text.append(f"  ✗ {inert(stack.error.what)}", self.tone("bad"))
         elif stack.urls.get("dagster") and not path:
-            text.append(f"  {stack.stack} · {stack.urls['dagster']}", "dim")
+            text.append(f"  {inert(stack.stack)} · {inert(stack.urls['dagster'])}", "dim")
         if self.floe.read_only:
             text.append("  read-only", self.tone("warn"))
         text.no_wrap = True

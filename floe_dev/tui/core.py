@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ _TICK_SECONDS = 5.0
 
 
 class CoreApp(TypeAheadApp):
-    """Shows one backend. Its result is `left` (the stack stays), `stopped`, or `failed` (it did not start)."""
+    """Shows one backend."""
 
     def __init__(self, backend: Backend, *, read_only: bool = False, notify_by: str = "bell") -> None:
         """`notify_by` is bell, desktop or off: how the terminal tells of a run that ended."""
@@ -48,9 +49,7 @@ class CoreApp(TypeAheadApp):
         def changed() -> None:
             if not self._pending:
                 self._pending = True
-                # The loop may have ended while a watcher was still busy.
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(self.call_later, self._gather)
+                _soon(loop, self.call_later, self._gather)
 
         self._end = self.backend.subscribe(changed)
         # After Ctrl-Z and `fg` the terminal is empty, and only what changes would be drawn.
@@ -142,8 +141,7 @@ class CoreApp(TypeAheadApp):
                 answer = error
             except Exception as error:  # noqa: BLE001 - shown on the screen it belongs to
                 answer = FloeError(Code.INTERNAL, f"{type(error).__name__}: {error}", fix="floe doctor")
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self.call_later, done, answer)
+            _soon(loop, self.call_later, done, answer)
 
         threading.Thread(target=run, name="floe-dashboard-work", daemon=True).start()
 
@@ -204,3 +202,9 @@ class CoreApp(TypeAheadApp):
         """Answer what lies over the screen with nothing: who chose something in the palette has gone on."""
         while self.floe_screen is None and self.screen_below is not None:
             self.pop_screen()
+
+
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *arguments: object) -> None:
+    """From any thread; nothing where the loop is closed, as it may be at any moment while a thread is still busy."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, *arguments)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from textual.binding import Binding, BindingType
 
-from floe_dev.errors import FloeError
 from floe_dev.tui.asset import AssetScreen
 from floe_dev.tui.automations import AutomationScreen, AutomationsScreen
+from floe_dev.tui.base import FloeScreen
 from floe_dev.tui.browser import open_page
 from floe_dev.tui.dialogs import ChoiceScreen
 from floe_dev.tui.join import Links
@@ -79,8 +80,7 @@ class Navigation(Launching):
         elif kind == "trace" and links.trace:
             self.push_screen(TraceScreen(links.trace))
         elif kind == "trace" and links.run:
-            run = links.run
-            self.background(lambda: self.backend.trace_of_run(run), self._trace_found)
+            self._find_trace(screen, links.run)
         else:
             self.warn(f"nothing here belongs to {_KINDS[kind]}")
 
@@ -103,13 +103,18 @@ class Navigation(Launching):
 
         self.push_screen(ChoiceScreen(f"{len(keys)} {name}s belong to it", [(name, key) for key in keys]), chosen)
 
-    def _trace_found(self, answer: object) -> None:
-        if isinstance(answer, str):
-            self.push_screen(TraceScreen(answer))
-        elif isinstance(answer, FloeError):
-            self.tell_error(answer)
-        else:
-            self.warn("no trace of this run has arrived yet")
+    def _find_trace(self, screen: FloeScreen, run_id: str) -> None:
+        """The trace of a run that the list does not have; not where the user has gone elsewhere meanwhile."""
+
+        def found(trace_id: str | None) -> None:
+            if self.floe_screen is not screen:
+                return
+            if trace_id is None:
+                self.warn("no trace of this run has arrived yet")
+            else:
+                self.push_screen(TraceScreen(trace_id))
+
+        screen.fetch(lambda: self.backend.trace_of_run(run_id), found, self.tell_error, once="trace of run")
 
     def action_failed(self) -> None:
         """The run that failed last, and why."""
@@ -130,8 +135,7 @@ class Navigation(Launching):
         elif links is not None and links.service:
             self.push_screen(ServiceScreen(links.service))
         elif links is not None and links.run:
-            run_screen = RunScreen(links.run, "log")
-            self.push_screen(run_screen)
+            self.push_screen(RunScreen(links.run, "log"))
         else:
             self.push_screen(ServiceScreen("supervisor"))
 
@@ -149,7 +153,7 @@ class Navigation(Launching):
         elif isinstance(screen, AutomationScreen | AutomationsScreen):
             url = f"{base}/automation"
         elif links.assets:
-            url = f"{base}/assets/{links.assets[0]}"
+            url = f"{base}/assets/{quote(links.assets[0])}"
         elif links.run:
             url = f"{base}/runs/{links.run}"
         if self.is_web:

@@ -137,7 +137,7 @@ class RunScreen(DetailScreen):
 
     @property
     def _going_on(self) -> bool:
-        return self._detail is None or self._detail.status not in ("success", "failure", "canceled")
+        return self._detail is None or not self._detail.over
 
     def copies(self) -> list[tuple[str, str]]:
         """Its id and its page."""

@@ -29,6 +29,7 @@ from floe_dev.tui.app import DashboardApp
 from floe_dev.tui.asset import AssetScreen
 from floe_dev.tui.dialogs import ChoiceScreen
 from floe_dev.tui.grid import Grid
+from floe_dev.tui.overview import ListScreen
 from floe_dev.tui.run import RunScreen
 from floe_dev.tui.selection import closure
 from floe_dev.tui.service import LINES, ServiceScreen
@@ -368,6 +369,35 @@ def test_a_partitioned_asset_asks_for_one_several_or_all_of_a_kind() -> None:
     run(go())
 
 
+@pytest.mark.parametrize("key", ["r", "t"])
+def test_what_is_found_after_the_user_has_gone_elsewhere_opens_nothing(key: str) -> None:
+    class Slow(FakeBackend):
+        def asset(self, key: str) -> AssetDetail:
+            self.hold.wait()
+            return AssetDetail(key, partitions=(("2026-01-01", "missing"),))
+
+        def trace_of_run(self, run_id: str) -> str | None:
+            self.hold.wait()
+            return "cd" * 16
+
+    async def go() -> None:
+        daily = asset("bronze/daily", "missing", partitioned=True, partitions_total=1, last_run="r7" * 16)
+        backend = Slow(shop(assets=full(daily)))
+        backend.hold.clear()
+        app = DashboardApp(backend)
+        async with app.run_test(size=(120, 36)) as pilot:
+            await pilot.press(key, "5")
+            await seen(app, pilot, "> runs")
+            backend.hold.set()
+            await settled(pilot)
+            await settled(pilot)
+            assert [type(screen) for screen in app.screen_stack[1:]] == [ListScreen]
+            await pilot.press("escape", key)
+            await seen(app, pilot, "Which partitions of bronze/daily?" if key == "r" else "> trace cdcdcdcd")
+
+    run(go())
+
+
 def test_a_failed_run_is_told_and_shows_why() -> None:
     going = RunView("r9" * 16, "assets", "started", 1.0, 1.0, assets=("silver/orders",))
 
@@ -440,15 +470,15 @@ def test_the_terminal_rings_for_a_failure_and_only_where_wanted() -> None:
     assert run(rings("failure", "off")) == 0
 
 
-async def found(pilot: Pilot[str], app: DashboardApp, first: str) -> None:
-    """Until the palette has ended its search, with this on top."""
+async def found(pilot: Pilot[str], app: DashboardApp, text: str, *, on_top: bool = True) -> None:
+    """Until the palette has ended its search, with this on top, or anywhere in it."""
     give_up = time.monotonic() + 8
     while True:
         options = app.screen.query_one(CommandList)
-        if options.option_count and options.highlighted is not None:
-            top = options.get_option_at_index(0)
-            if isinstance(top, Command) and first in str(top.hit.text or ""):
-                return
+        hits = [one for one in options.options if isinstance(one, Command)]
+        texts = [str(one.hit.text or "") for one in hits]
+        if options.highlighted is not None and any(text in one for one in texts[: 1 if on_top else None]):
+            return
         assert time.monotonic() < give_up, screen_text(app)
         await pilot.pause(0.1)
 
@@ -472,7 +502,7 @@ def test_a_name_with_brackets_is_no_markup_in_the_palette() -> None:
     async def go() -> None:
         async with shown(shop(assets=full(asset("a/[red]x[/blue]", "failed")))) as (app, pilot, _):
             await pilot.press("ctrl+p")
-            await found(pilot, app, "a/[red]x[/blue] (failed)")
+            await found(pilot, app, "a/[red]x[/blue] (failed)", on_top=False)
             await pilot.press(*"red", "right_square_bracket", "x")
             await found(pilot, app, "a/[red]x[/blue]")
             await pilot.press("enter")

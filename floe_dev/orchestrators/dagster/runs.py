@@ -12,6 +12,7 @@ from typing import Any
 
 from floe_dev.model.layout import Layout
 from floe_dev.model.runs import AssetFailure, RunResult
+from floe_dev.model.state import ENDED
 from floe_dev.model.status import Event
 from floe_dev.orchestrators.dagster.client import DagsterClient
 
@@ -44,7 +45,7 @@ def look(client: DagsterClient, run_id: str, layout: Layout, on_event: OnEvent) 
     for event in events:
         watch.take(event)
     url = client.run_url(run_id)
-    if status in ("success", "failure", "canceled"):
+    if status in ENDED:
         return watch.result(status, url, layout)
     return RunResult(
         runId=run_id,
