@@ -1,137 +1,30 @@
-"""One trace as a waterfall: what ran inside what, when, how long, and which spans the whole waited for."""
+"""One trace: its waterfall, the attributes of a span, its log."""
 
 from __future__ import annotations
 
-from array import array
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
 
 from floe_dev.model.details import LogLine
 from floe_dev.model.state import State
-from floe_dev.model.traces import Span, SpanStatus, Trace, TraceSummary
+from floe_dev.model.traces import Span, Trace, TraceSummary
 from floe_dev.model.units import duration
 from floe_dev.tui.detail import PAIRS, DetailScreen
 from floe_dev.tui.dialogs import LineScreen
-from floe_dev.tui.grid import Column, Grid
+from floe_dev.tui.grid import Grid
 from floe_dev.tui.join import Links, complete
 from floe_dev.tui.run import log_columns
-from floe_dev.tui.text import Cell, clock, state_cell
+from floe_dev.tui.text import clock, state_cell
+from floe_dev.tui.waterfall import SPANS, Shape, SpanRow, Waterfall
 
 #: From here on looking for garbage among the spans makes a key wait.
 _MANY_SPANS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class SpanRow:
-    """A span with its place in the waterfall; `offset` and `share` are parts (0 to 1) of the whole trace."""
-
-    span: Span
-    depth: int
-    children: int
-    folded: bool
-    critical: bool
-    offset: float
-    share: float
-
-
-class Waterfall(Sequence[SpanRow]):
-    """The spans that are not inside a folded one; a row is made when it is looked at."""
-
-    def __init__(self, trace: Trace, folded: set[str]) -> None:
-        """Walks the trace once."""
-        self._folded = frozenset(folded)
-        self._begin = trace.summary.start_ns
-        self._whole = max(1, trace.summary.end_ns - self._begin)
-        self._children = Counter(span.parent_id for span in trace.spans if span.parent_id)
-        self._critical = critical_path(trace)
-        self._spans: list[Span] = []
-        self._depths = array("L")
-        hidden_below: int | None = None
-        for depth, span in trace.tree():
-            if hidden_below is not None and depth > hidden_below:
-                continue
-            hidden_below = depth if span.span_id in self._folded else None
-            self._spans.append(span)
-            self._depths.append(depth)
-
-    def __len__(self) -> int:
-        """How many are seen."""
-        return len(self._spans)
-
-    @overload
-    def __getitem__(self, place: int) -> SpanRow: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> list[SpanRow]: ...
-
-    def __getitem__(self, place: int | slice) -> SpanRow | list[SpanRow]:
-        """The row, or the rows, at that place."""
-        if isinstance(place, slice):
-            return [self._row(one) for one in range(*place.indices(len(self)))]
-        return self._row(place)
-
-    def _row(self, place: int) -> SpanRow:
-        span = self._spans[place]
-        return SpanRow(
-            span=span,
-            depth=self._depths[place],
-            children=self._children[span.span_id],
-            folded=span.span_id in self._folded,
-            critical=span.span_id in self._critical,
-            offset=max(0.0, min(1.0, (span.start_ns - self._begin) / self._whole)),
-            share=max(0.0, min(1.0, (span.end_ns - span.start_ns) / self._whole)),
-        )
-
-
-def critical_path(trace: Trace) -> set[str]:
-    """Spans whose end the trace waited for: from the end backwards, always the child that ended last before."""
-    children: dict[str, list[Span]] = {}
-    known = {span.span_id for span in trace.spans}
-    roots = []
-    for span in trace.spans:
-        if span.parent_id in known and span.parent_id is not None and span.parent_id != span.span_id:
-            children.setdefault(span.parent_id, []).append(span)
-        else:
-            roots.append(span)
-    found: set[str] = set()
-    todo = [max(roots, key=lambda span: span.end_ns)] if roots else []
-    while todo:
-        span = todo.pop()
-        if span.span_id in found:
-            continue
-        found.add(span.span_id)
-        limit = span.end_ns
-        for child in sorted(children.get(span.span_id, ()), key=lambda one: -one.end_ns):
-            if child.end_ns <= limit or limit == span.end_ns:
-                todo.append(child)
-                limit = child.start_ns
-    return found
-
-
-def _name(row: SpanRow) -> Cell:
-    fold = ("▸ " if row.folded else "▾ ") if row.children else "  "
-    more = f" ({row.children})" if row.folded else ""
-    return "  " * row.depth + fold + row.span.name + more, "bad" if row.span.status is SpanStatus.ERROR else ""
-
-
-def _bar(row: SpanRow, width: int) -> Cell:
-    start = min(width - 1, int(row.offset * width))
-    length = max(1, min(width - start, round(row.share * width)))
-    tone = "bad" if row.span.status is SpanStatus.ERROR else "warn" if row.critical else "busy"
-    return " " * start + ("█" if row.critical else "▒") * length, tone
-
-
-SPANS: tuple[Column[SpanRow], ...] = (
-    Column("span", 28, _name, grow=True),
-    Column("service", 14, lambda r: (r.span.service, "dim"), rank=2),
-    Column("took", 8, lambda r: duration(r.span.seconds), right=True),
-    Column("█ critical path", 20, lambda r: "critical" if r.critical else "", draw=_bar, grow=True, rank=1),
-)
+_Answer = tuple[Trace | None, Shape | None, tuple[LogLine, ...]]
 
 
 class TraceScreen(DetailScreen):
@@ -148,6 +41,7 @@ class TraceScreen(DetailScreen):
         self.trace_id = trace_id
         self.crumb = f"trace {trace_id[:8]}"
         self._trace: Trace | None = None
+        self._shape: Shape | None = None
         self._seen: TraceSummary | None = None
         self._folded: set[str] = set()
 
@@ -162,7 +56,13 @@ class TraceScreen(DetailScreen):
     def load(self) -> None:
         """Ask the store, once at a time."""
         listed = self._listed(self.floe.backend.state)
-        if self.fetch(lambda: self.floe.backend.trace(self.trace_id), self._fill, once="trace"):
+        backend = self.floe.backend
+
+        def read() -> _Answer:
+            trace, log = backend.trace(self.trace_id)
+            return trace, Shape(trace) if trace is not None else None, log
+
+        if self.fetch(read, self._fill, once="trace"):
             self._seen = listed
 
     def take(self, state: State) -> None:
@@ -199,19 +99,18 @@ class TraceScreen(DetailScreen):
     def action_fold(self) -> None:
         """Fold or unfold the span under the cursor."""
         item = self.section("spans").current
-        if isinstance(item, SpanRow) and item.children and self._trace is not None:
+        if isinstance(item, SpanRow) and item.children and self._shape is not None:
             self._folded ^= {item.span.span_id}
-            self.section("spans").show(Waterfall(self._trace, self._folded))
+            self.section("spans").show(Waterfall(self._shape, self._folded))
 
     def action_fold_all(self) -> None:
         """Fold all below the root, or unfold all."""
-        if self._trace is None:
+        shape = self._shape
+        if shape is None:
             return
-        parents = {span.parent_id for span in self._trace.spans if span.parent_id}
-        self._folded = (
-            set() if self._folded else {s.span_id for s in self._trace.spans if s.span_id in parents and s.parent_id}
-        )
-        self.section("spans").show(Waterfall(self._trace, self._folded))
+        below = {one.span_id for one in shape.spans if one.parent_id and shape.children[one.span_id]}
+        self._folded = set() if self._folded else below
+        self.section("spans").show(Waterfall(shape, self._folded))
 
     @on(Grid.Moved)
     def _moved(self, event: Grid.Moved) -> None:
@@ -241,14 +140,14 @@ class TraceScreen(DetailScreen):
         pairs += [(f"resource {key}", str(value)) for key, value in sorted(span.resource.items())]
         self.section("attributes").show(pairs)
 
-    def _fill(self, answer: tuple[Trace | None, tuple[LogLine, ...]]) -> None:
-        trace, log = answer
-        if trace is None:
+    def _fill(self, answer: _Answer) -> None:
+        trace, shape, log = answer
+        if trace is None or shape is None:
             self.facts([("trace", ("nothing of it is here yet, or not any more", "warn"))])
             self.section("spans").show((), ("◌ spans appear here as they arrive", "busy"))
             return
         first = self._trace is None
-        self._trace = trace
+        self._trace, self._shape = trace, shape
         summary = trace.summary
         self.facts(
             [
@@ -259,7 +158,7 @@ class TraceScreen(DetailScreen):
                 ("run", summary.run_id or ""),
             ]
         )
-        self.section("spans").show(Waterfall(trace, self._folded))
+        self.section("spans").show(Waterfall(shape, self._folded))
         self.section("log").show(list(enumerate(log)), ("no log records with this trace", "dim"))
         if trace.spans and first:
             self._show_attributes(trace.spans[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import time
 import weakref
 import webbrowser
@@ -36,7 +37,8 @@ from floe_dev.tui.service import LINES, ServiceScreen
 from floe_dev.tui.table import TableScreen
 from floe_dev.tui.text import inert
 from floe_dev.tui.themes import THEMES
-from floe_dev.tui.trace import TraceScreen, Waterfall, critical_path
+from floe_dev.tui.trace import TraceScreen
+from floe_dev.tui.waterfall import Shape, Waterfall, critical_path
 from tests.tui.fake import FakeBackend, asset, full, shop
 from tests.tui.screens import run, screen_text, seen, settled
 
@@ -964,8 +966,39 @@ def test_the_waterfall_marks_the_critical_path_and_folds() -> None:
     spans = (span("root", None, 0, 100), span("a", "root", 0, 40), span("b", "root", 5, 20), span("c", "root", 45, 99))
     trace = Trace(summary=TraceSummary(trace_id="ab" * 16, name="root", start_ns=0, end_ns=100, spans=4), spans=spans)
     assert critical_path(trace) == {"root", "a", "c"}
-    assert [row.span.name for row in Waterfall(trace, set())] == ["root", "a", "b", "c"]
-    assert [row.span.name for row in Waterfall(trace, {"root"})] == ["root"]
+    assert [row.span.name for row in Waterfall(Shape(trace), set())] == ["root", "a", "b", "c"]
+    assert [row.span.name for row in Waterfall(Shape(trace), {"root"})] == ["root"]
+
+
+def test_a_trace_is_walked_beside_the_screen_and_once_however_often_it_is_folded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    walked: list[threading.Thread] = []
+
+    class Walked(Shape):
+        def __init__(self, trace: Trace) -> None:
+            walked.append(threading.current_thread())
+            super().__init__(trace)
+
+    monkeypatch.setattr("floe_dev.tui.trace.Shape", Walked)
+    summary = TraceSummary(trace_id="ab" * 16, name="root", start_ns=0, end_ns=100, spans=2)
+
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, backend):
+            backend.found_trace = Trace(
+                summary=summary, spans=(span("outer", None, 0, 99), span("inner", "outer", 0, 9))
+            )
+            await pilot.press("4", "enter")
+            await seen(app, pilot, "inner")
+            await pilot.press("space")
+            assert "outer (1)" in await seen(app, pilot, "▸ outer")
+            assert "inner" not in screen_text(app)
+            await pilot.press("E")
+            await seen(app, pilot, "inner")
+
+    run(go())
+    assert len(walked) == 1
+    assert walked[0] is not threading.main_thread()
 
 
 def test_inert_text_has_nothing_a_terminal_acts_on() -> None:
