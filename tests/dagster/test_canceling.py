@@ -33,6 +33,7 @@ def endless() -> pa.Table:
     import time
 
     time.sleep(600)
+    return pa.table({"a": [1]})
 
 
 @dg.asset(key=["gold", "after"], deps=[endless])
@@ -117,6 +118,29 @@ def test_a_run_that_somebody_else_cancels_has_not_failed(stack: Stack, tmp_path:
     assert "failed" not in text
     assert "need what failed" not in text
     assert "capsule" not in text
+
+
+def test_a_run_is_followed_on_though_the_web_server_is_killed(
+    stack: Stack, edited: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    """It was given up, and nobody heard what became of it."""
+    edited(
+        "shop/assets.py", (stack.root / "shop" / "assets.py").read_text() + _ASSETS.replace("sleep(600)", "sleep(8)")
+    )
+    wait_until(lambda: "gold/after" in keys(stack))
+    told = tmp_path / "told"
+    with begun(stack, told, ("gold/quick", "gold/endless")) as process:
+        wait_until(lambda: "running gold/endless" in told.read_text())
+        status = supervisor.status(stack.root)
+        assert status is not None
+        (pid,) = [one.pid for one in status.services if one.name == "dagster-webserver"]
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert process.wait(90) == ExitCode.OK, told.read_text()
+    text = told.read_text()
+    assert text.count("is followed again") == 1
+    assert text.count("done gold/quick") == 1
+    assert "done run of 2 assets" in text
 
 
 def test_a_dbt_model_that_is_interrupted_has_not_failed(

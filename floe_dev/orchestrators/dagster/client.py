@@ -145,6 +145,13 @@ class DagsterClient:
         )["launchRun"]
         if answer["__typename"] != "LaunchRunSuccess":
             told = answer.get("message") or "; ".join(e["message"] for e in answer.get("errors") or ())
+            if "disk is full" in told or "No space left on device" in told:
+                raise FloeError(
+                    Code.DISK_FULL,
+                    "Dagster could not start the run: the disk is full",
+                    why=told.strip().splitlines()[0],
+                    fix="free some space (`df -h` shows it), then run the command again",
+                )
             raise FloeError(
                 Code.RUN_NOT_STARTED,
                 "Dagster did not start the run",

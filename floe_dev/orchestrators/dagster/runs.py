@@ -7,9 +7,11 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from floe_dev.errors import Code, FloeError
 from floe_dev.model.layout import Layout
 from floe_dev.model.runs import AssetFailure, RunResult
 from floe_dev.model.state import ENDED
@@ -23,6 +25,9 @@ _DURATION = "Execution Duration"
 _ROWS = "dagster/row_count"
 _DBT_FAILED = {"error", "fail", "runtime error"}
 _WHY_LINES = 12
+#: Seconds that a web server which was killed has to be there again, on a busy machine.
+_COMES_BACK_SECONDS = 30.0
+_LOOK_SECONDS = 0.3
 #: What Dagster raises in a step of a run that is canceled.
 _INTERRUPTED = "DagsterExecutionInterruptedError"
 #: Between an asset and the check of it that failed.
@@ -30,11 +35,30 @@ _CHECK = ": check "
 
 
 def follow(client: DagsterClient, watch: RunWatch, layout: Layout) -> RunResult:
-    """Report a run's events until it is over: one `asset` event for each change of an asset, and a result."""
-    for event in client.events(watch.run_id):
-        watch.take(event)
-    status = client.run_status(watch.run_id).lower()
-    return watch.result(status, client.run_url(watch.run_id), layout)
+    """Report a run's events until it is over: one `asset` event for each change of an asset, and a result.
+
+    The run does not need the web server: where that is killed, it is waited for, up to `_COMES_BACK_SECONDS`.
+
+    Raises:
+        FloeError: FLOE5003 if Dagster does not answer for longer.
+    """
+    missing_since: float | None = None
+    while True:
+        try:
+            for event in islice(client.events(watch.run_id), watch.taken, None):
+                watch.take(event)
+                missing_since = None
+            status = client.run_status(watch.run_id).lower()
+            return watch.result(status, client.run_url(watch.run_id), layout)
+        except FloeError as error:
+            now = time.monotonic()
+            if error.code is not Code.DAGSTER_UNREACHABLE or (missing_since or now) + _COMES_BACK_SECONDS < now:
+                raise
+            if missing_since is None:
+                text = "Dagster's web server does not answer; the run goes on, and is followed again once it does"
+                watch.on_event(Event(kind="notice", time=time.time(), data={"text": text}))
+            missing_since = missing_since or now
+            time.sleep(_LOOK_SECONDS)
 
 
 def look(client: DagsterClient, run_id: str, layout: Layout, on_event: OnEvent) -> RunResult:
