@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import duckdb
     from pyiceberg.catalog.rest import RestCatalog
 
-    from floe_dev.catalogs.client import CatalogClient, TableInfo
+    from floe_dev.catalogs.client import CatalogClient
     from floe_dev.catalogs.inspect import File
     from floe_dev.model.commands import StackCommand
     from floe_dev.model.connection import CatalogConnection
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from floe_dev.model.project import Project
     from floe_dev.model.runs import RunResult
     from floe_dev.model.status import Event, StackStatus
+    from floe_dev.model.tables import TableInfo
     from floe_dev.orchestrators.dagster.client import DagsterClient
     from floe_dev.supervisor.choice import StackChoice
     from floe_dev.telemetry.join import Join
@@ -342,7 +343,7 @@ class Session:
         The parts of `selection` (none: everything) are keys or Dagster's selection syntax. `partition` is one key or a
         range `FIRST..LAST`; without it partitioned assets are made for all their partitions. Assets with different
         partitions definitions need a run each; they are reported as one. That assets failed is in the result; see
-        `raise_if_failed`.
+        `floe_dev.model.runs.raise_if_failed`.
 
         Raises:
             FloeError: FLOE5002 if the selection names nothing or Dagster refuses the run, 5101 for a partition that
@@ -548,35 +549,3 @@ def _notice(text: str) -> Event:
     from floe_dev.model.status import Event
 
     return Event(kind="notice", time=time.time(), data={"text": text})
-
-
-def raise_if_failed(result: RunResult) -> None:
-    """Raise FLOE5004 with every failure, why, and where its log is, unless the run went well (or still goes on).
-
-    FLOE5005 for a run that was canceled before anything failed.
-    """
-    if result.status in ("success", "running") and not result.failed:
-        return
-    if result.status == "canceled" and not result.failed:
-        raise FloeError(
-            Code.RUN_CANCELED,
-            "the run was canceled",
-            why="somebody else asked for it, in the dashboard or in Dagster's UI",
-            fix="floe run --stale",
-        )
-    detail: list[str] = []
-    for failure in result.failed:
-        first, *more = failure.why.splitlines() or ["(no reason given)"]
-        detail += [f"{failure.asset}: {first}", *(f"    {line}" for line in more)]
-        if failure.log:
-            detail.append(f"    log: {failure.log}")
-    names = ", ".join(failure.asset for failure in result.failed[:3])
-    more_names = f" and {len(result.failed) - 3} more" if len(result.failed) > 3 else ""
-    untried = "then the run was canceled" if result.status == "canceled" else "not tried, since they need what failed"
-    raise FloeError(
-        Code.RUN_FAILED,
-        f"the run failed: {names}{more_names}",
-        why=f"{untried}: {', '.join(result.skipped)}" if result.skipped else None,
-        detail=tuple(detail),
-        fix="mend it, then `floe run --stale`",
-    )

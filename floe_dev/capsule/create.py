@@ -17,8 +17,8 @@ from floe_dev.capsule.writer import CapsuleWriter, each, lines
 from floe_dev.errors import FloeError
 
 if TYPE_CHECKING:
-    from floe_dev.catalogs.client import TableInfo
     from floe_dev.model.layout import Layout
+    from floe_dev.model.tables import TableInfo
     from floe_dev.session import Session
 
 #: Runs whose events are kept, newest first.

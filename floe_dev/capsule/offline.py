@@ -14,10 +14,10 @@ from floe_dev.session import Session
 
 if TYPE_CHECKING:
     from floe_dev.capsule.form import Manifest
-    from floe_dev.catalogs.client import TableInfo
     from floe_dev.catalogs.inspect import File
     from floe_dev.model.lineage import LineageGraph
     from floe_dev.model.status import StackStatus
+    from floe_dev.model.tables import TableInfo
     from floe_dev.telemetry.join import Join
 
 
@@ -53,7 +53,7 @@ class OfflineSession(Session):
 
     def tables(self, principal: str = "floe") -> list[TableInfo]:  # noqa: ARG002 - the session's signature
         """Every table and view as it was."""
-        from floe_dev.catalogs.client import TableInfo
+        from floe_dev.model.tables import TableInfo
 
         found = self.document(form.TABLES) or []
         return [TableInfo(**{**item, "namespace": tuple(item["namespace"])}) for item in found]

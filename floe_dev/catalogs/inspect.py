@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from floe_dev.catalogs.client import Snapshot, TableInfo
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.connection import CatalogConnection
+from floe_dev.model.tables import Snapshot, TableInfo
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

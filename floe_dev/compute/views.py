@@ -11,8 +11,10 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from floe_dev.catalogs.client import CatalogClient, NotFoundError, TableInfo, escape_namespace
+from floe_dev.catalogs.client import CatalogClient, escape_namespace
+from floe_dev.catalogs.transport import NotFoundError
 from floe_dev.model.connection import CatalogConnection
+from floe_dev.model.tables import TableInfo
 
 if TYPE_CHECKING:
     import duckdb

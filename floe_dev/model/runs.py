@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from floe_dev.errors import Code, FloeError
 from floe_dev.model.base import Model
 
 
@@ -64,4 +65,36 @@ def merged(results: Sequence[RunResult]) -> RunResult:
             "failed": tuple(failure for result in results for failure in result.failed),
             "skipped": tuple(key for result in results for key in result.skipped),
         }
+    )
+
+
+def raise_if_failed(result: RunResult) -> None:
+    """Raise FLOE5004 with every failure, why, and where its log is, unless the run went well (or still goes on).
+
+    FLOE5005 for a run that was canceled before anything failed.
+    """
+    if result.status in ("success", "running") and not result.failed:
+        return
+    if result.status == "canceled" and not result.failed:
+        raise FloeError(
+            Code.RUN_CANCELED,
+            "the run was canceled",
+            why="somebody else asked for it, in the dashboard or in Dagster's UI",
+            fix="floe run --stale",
+        )
+    detail: list[str] = []
+    for failure in result.failed:
+        first, *more = failure.why.splitlines() or ["(no reason given)"]
+        detail += [f"{failure.asset}: {first}", *(f"    {line}" for line in more)]
+        if failure.log:
+            detail.append(f"    log: {failure.log}")
+    names = ", ".join(failure.asset for failure in result.failed[:3])
+    more_names = f" and {len(result.failed) - 3} more" if len(result.failed) > 3 else ""
+    untried = "then the run was canceled" if result.status == "canceled" else "not tried, since they need what failed"
+    raise FloeError(
+        Code.RUN_FAILED,
+        f"the run failed: {names}{more_names}",
+        why=f"{untried}: {', '.join(result.skipped)}" if result.skipped else None,
+        detail=tuple(detail),
+        fix="mend it, then `floe run --stale`",
     )

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from floe_dev.catalogs.client import Snapshot, TableInfo
 from floe_dev.model.lineage import Links, RunLink, SnapshotLink
+from floe_dev.model.tables import Snapshot, TableInfo
 from floe_dev.model.traces import Span, SpanStatus, Trace, TraceSummary
 from floe_dev.telemetry.query import TelemetryReader, TraceFilter, run_link
 

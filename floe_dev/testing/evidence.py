@@ -13,7 +13,7 @@ from floe_dev.capsule.scrub import Scrubber
 from floe_dev.capsule.writer import CapsuleWriter, each
 
 if TYPE_CHECKING:
-    from floe_dev.catalogs.client import TableInfo
+    from floe_dev.model.tables import TableInfo
     from floe_dev.testing.lakehouse import Lakehouse
 
 _NOT_NAME = re.compile(r"\W+", re.ASCII)

@@ -12,8 +12,8 @@ from floe_dev.errors import FloeError
 from floe_dev.model.base import Model
 
 if TYPE_CHECKING:
-    from floe_dev.catalogs.client import TableInfo
     from floe_dev.model.runs import AssetStatus
+    from floe_dev.model.tables import TableInfo
     from floe_dev.session import Session
 
 Status = Literal["ok", "failed", "skipped"]

@@ -9,7 +9,7 @@ from floe_dev.validate.manifest import asset_key, selected
 from floe_dev.validate.result import Findings, SkipCheckError, Subject, failed, ok
 
 if TYPE_CHECKING:
-    from floe_dev.catalogs.client import TableInfo
+    from floe_dev.model.tables import TableInfo
 
 
 def check(name: str, subject: Subject) -> Findings:

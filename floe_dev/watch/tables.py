@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from floe_dev.catalogs.client import Snapshot, TableInfo
 from floe_dev.catalogs.inspect import type_text
 from floe_dev.model.details import ColumnView, SnapshotView, TableDetail
 from floe_dev.model.state import TableView
+from floe_dev.model.tables import Snapshot, TableInfo
 
 _RUN, _TRACE, _NODE = "floe.run-id", "floe.trace-id", "floe.dbt-node"
 #: Who wrote a snapshot, by what tells most: dbt's node, the asset, the engine, else the principal's id.

@@ -12,9 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 from floe_dev.catalogs import provision as module
-from floe_dev.catalogs.client import CatalogClient
 from floe_dev.catalogs.provision import ObjectStorage, ProvisionReport, fetch_token, is_complete, provision
 from floe_dev.catalogs.readiness import NAMESPACE_PREFIX, check_readiness
+from floe_dev.catalogs.transport import Transport
 from floe_dev.compute.duckdb import connect
 from floe_dev.config.credentials import (
     READER_PRINCIPAL,
@@ -108,7 +108,7 @@ def test_a_crash_between_any_two_requests_is_made_good(
     with monkeypatch.context() as patch:
         patch.setattr(module._Provisioner, "_call", dying(module._Provisioner._call))
         patch.setattr(module._Provisioner, "_create", dying(module._Provisioner._create))
-        patch.setattr(CatalogClient, "_exchange", dying(CatalogClient._exchange))
+        patch.setattr(Transport, "_exchange", dying(Transport._exchange))
         with pytest.raises(KeyboardInterrupt):
             site.provision()
     site.provision()

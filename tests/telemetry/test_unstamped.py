@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from floe_dev.catalogs.client import TableInfo
 from floe_dev.cli.render.traces import history_text
 from floe_dev.model.lineage import SnapshotLink
+from floe_dev.model.tables import TableInfo
 from floe_dev.telemetry.join import Join
 from tests.telemetry.receiver import RunningReceiver
 

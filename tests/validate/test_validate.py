@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from floe_dev.catalogs.client import TableInfo
 from floe_dev.config.project import load_project
 from floe_dev.dbt.profile import write_profile
+from floe_dev.model.tables import TableInfo
 from floe_dev.orchestrators.dagster.manifest import ensure_manifest
 from floe_dev.session import Session
 from floe_dev.validate.checks import validate

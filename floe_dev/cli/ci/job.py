@@ -93,7 +93,7 @@ class Job:
         """Make every asset; raises FloeError 5004 with what failed."""
         from floe_dev.cli.render.progress import make_progress
         from floe_dev.cli.render.runs import run_text
-        from floe_dev.session import raise_if_failed
+        from floe_dev.model.runs import raise_if_failed
 
         with self._part("materialize everything"), self._alarm():
             view = make_progress("plain", self.output, title="floe run", environ=os.environ, tty=False)

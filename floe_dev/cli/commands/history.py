@@ -14,7 +14,7 @@ from floe_dev.cli.output import Output
 from floe_dev.cli.sessions import joined, session_of
 
 if TYPE_CHECKING:
-    from floe_dev.catalogs.client import TableInfo
+    from floe_dev.model.tables import TableInfo
     from floe_dev.session import Session
 
 

@@ -87,7 +87,7 @@ def finish(
     """Write the one closing JSON document (or line), the error of a failed run inside it; raise that error."""
     from floe_dev.cli.render.errors import error_document
     from floe_dev.errors import FloeError
-    from floe_dev.session import raise_if_failed
+    from floe_dev.model.runs import raise_if_failed
 
     failure: FloeError | None = None
     try:

@@ -16,8 +16,8 @@ from floe_dev.cli.sessions import session_of
 from floe_dev.model.units import size
 
 if TYPE_CHECKING:
-    from floe_dev.catalogs.client import Snapshot, TableInfo
     from floe_dev.catalogs.inspect import TableDiff
+    from floe_dev.model.tables import Snapshot, TableInfo
 
 
 @click.group(name="tables", invoke_without_command=True, short_help="List tables; show one; compare two snapshots.")

@@ -11,8 +11,8 @@ from floe_dev.cli.render.tables import table
 from floe_dev.model.units import size
 
 if TYPE_CHECKING:
-    from floe_dev.catalogs.client import TableInfo
     from floe_dev.catalogs.inspect import File, TableDiff
+    from floe_dev.model.tables import TableInfo
 
 
 def when(milliseconds: int | None) -> str:

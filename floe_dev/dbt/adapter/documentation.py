@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from floe_dev.catalogs.client import CatalogClient, Namespace, TableInfo
+from floe_dev.catalogs.client import CatalogClient
+from floe_dev.model.tables import Namespace, TableInfo
 
 _NAMES = (
     "table_database",

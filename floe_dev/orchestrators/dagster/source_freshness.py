@@ -9,9 +9,10 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource
 
-from floe_dev.catalogs.client import CatalogClient, TableInfo
+from floe_dev.catalogs.client import CatalogClient
 from floe_dev.config.connection import connection_from_platform
 from floe_dev.model.project import Project
+from floe_dev.model.tables import TableInfo
 
 CHECK = "source_freshness"
 _SPANS = ("warn_after", "error_after")
