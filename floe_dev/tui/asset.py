@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
+from floe_dev.errors import FloeError
 from floe_dev.model.details import AssetDetail, CheckView, ColumnView, Materialization, RunDetail, TableDetail
 from floe_dev.model.state import AssetView, State
 from floe_dev.model.units import duration
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
-from floe_dev.tui.text import age, ago, clock, state_cell
+from floe_dev.tui.text import Cell, age, ago, clock, state_cell
 
 CHECKS: tuple[Column[CheckView], ...] = (
     Column("state", 9, lambda c: state_cell(c.state)),
@@ -90,18 +91,19 @@ class AssetScreen(DetailScreen):
         if run != self._failed_run:
             self._failed_run, self._failure = run, ""
             if run is not None:
-                self.floe.background(lambda: self.floe.backend.run(run), self._failure_read)
+                # Without the reason the state alone stands there; the run's own screen tells what cannot be read.
+                self.fetch(lambda: self.floe.backend.run(run), self._failure_read, lambda _error: None)
         if now != self._seen:
             first, self._seen = self._seen is None, now
             self._show_facts(now)
             if not first:
                 self.load()
 
-    def _failure_read(self, answer: object) -> None:
+    def _failure_read(self, run: RunDetail) -> None:
         """The reason stands with the asset: whoever opens what failed wants to know why."""
-        if not isinstance(answer, RunDetail) or answer.run_id != self._failed_run or not self.is_attached:
+        if run.run_id != self._failed_run:
             return
-        reasons = {name: text for name, text, _ in reversed(answer.failures)}
+        reasons = {name: text for name, text, _ in reversed(run.failures)}
         self._failure = " ".join((reasons.get(self.key) or next(iter(reasons.values()), "")).split())
         if self._seen is not None:
             self._show_facts(self._seen)
@@ -168,18 +170,20 @@ class AssetScreen(DetailScreen):
         if section != "columns" or not tables:
             return
 
-        def read(answer: object) -> None:
-            if isinstance(answer, TableDetail) and self.is_attached:
-                self._table = answer.columns
-                self._show_columns()
+        def read(table: TableDetail) -> None:
+            self._table = table.columns
+            self._show_columns()
 
-        self.floe.background(lambda: self.floe.backend.table(tables[0]), read)
+        def failed(error: FloeError) -> None:
+            self._show_columns((f"✗ {error.what}", "bad"))
 
-    def _show_columns(self) -> None:
+        self.fetch(lambda: self.floe.backend.table(tables[0]), read, failed, once="table")
+
+    def _show_columns(self, unknown: Cell = ("no columns are known: r makes it", "dim")) -> None:
         told = self._detail.columns if self._detail else ()
         notes = {column.name: column.note for column in told}
         columns = tuple(replace(column, note=column.note or notes.get(column.name, "")) for column in self._table)
-        self.section("columns").show(columns or told, ("no columns are known: r makes it", "dim"))
+        self.section("columns").show(columns or told, unknown)
 
     def _history(self, detail: AssetDetail) -> list[Materialization]:
         """What was made, and the latest runs that were to make it and did not."""

@@ -542,11 +542,9 @@ def test_the_join_walks_from_asset_to_run_to_trace_to_table_and_back() -> None:
             await pilot.press("s")
             await seen(app, pilot, "nobody wrote to it yet")
             await pilot.press("1")
-            await settled(pilot)
+            text = await seen(app, pilot, "␛[31mred")
             assert [type(screen) for screen in app.screen_stack[1:]] == [RunScreen, TraceScreen, TableScreen]
-            text = screen_text(app)
             assert "run r1r1r1r1 > trace abababab > bronze.raw" in text
-            assert "␛[31mred" in text
             await pilot.press("escape", "escape", "escape")
             assert "2 assets 3" in screen_text(app)
 
@@ -638,6 +636,21 @@ def test_an_asset_has_the_columns_of_its_table_and_the_runs_that_failed() -> Non
             await pilot.press("3")
             await seen(app, pilot, "✗ failed")
             assert "f1f1f1f1" in screen_text(app)
+
+    run(go())
+
+
+def test_columns_that_the_catalog_does_not_tell_are_not_said_to_be_unknown() -> None:
+    class Silent(FakeBackend):
+        def table(self, identifier: str) -> TableDetail:
+            raise FloeError(Code.CATALOG_REFUSED, "the catalog does not answer")
+
+    async def go() -> None:
+        app = DashboardApp(Silent(shop()))
+        async with app.run_test(size=(120, 36)) as pilot:
+            app.open_asset("bronze/raw")
+            await pilot.press("5")
+            await seen(app, pilot, "✗ the catalog does not answer")
 
     run(go())
 
