@@ -4,8 +4,11 @@ from __future__ import annotations
 
 
 def duration(seconds: float | None) -> str:
-    """`640 µs`, `3 ms`, `0.84 s`, `12.3 s`, `2 m 05 s`, `1 h 02 m`; empty where unknown."""
-    if seconds is None:
+    """`640 µs`, `3 ms`, `0.84 s`, `12.3 s`, `2 m 05 s`, `1 h 02 m`; empty where unknown.
+
+    Less than nothing is unknown too: the clock was set back since what it counts from.
+    """
+    if seconds is None or seconds < 0:
         return ""
     if seconds < 0.1:
         return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 or seconds == 0 else f"{seconds * 1e6:.0f} µs"

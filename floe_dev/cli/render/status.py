@@ -20,7 +20,8 @@ def status_text(
     since = status.get("started_at")
     name = paint(str(status.get("project", "")), "bold", color=color)
     parts = [state_text(state, color=color, unicode=unicode), name]
-    note = f"stack {status.get('stack', '?')}" + (f", for {duration(now - since)}" if since else "")
+    lasts = duration(now - since) if since else ""
+    note = f"stack {status.get('stack', '?')}" + (f", for {lasts}" if lasts else "")
     lines = ["  ".join([*parts, paint(note, "dim", color=color)])]
     services = list(status.get("services") or ())
     if services:

@@ -87,7 +87,8 @@ class RunWatch:
 
     run_id: str
     on_event: OnEvent
-    started: float = field(default_factory=time.time)
+    #: Monotonic.
+    started: float = field(default_factory=time.monotonic)
     #: How many events were taken in.
     taken: int = 0
     canceling: bool = False
@@ -182,7 +183,7 @@ class RunWatch:
         return RunResult(
             runId=self.run_id,
             status=status,
-            seconds=round(time.time() - self.started, 3),
+            seconds=round(time.monotonic() - self.started, 3),
             materialized=tuple(self.done),
             failed=tuple(
                 failure if failure.log else failure.model_copy(update={"log": _compute_log(layout, self.run_id)})
