@@ -171,7 +171,8 @@ class Actions(Navigation):
             "status, configuration, logs, spans and metadata in one zip; no secrets, no rows of tables",
             title,
         )
-        self.act(commands.ExportCapsule(title), [line for line in asking if line])
+        question = [line for line in asking if line]
+        self.act(commands.ExportCapsule(title), question, meanwhile="the capsule is being written …")
 
 
 def _partition_choice(key: str, partitions: Sequence[tuple[str, str]]) -> ChoiceScreen:

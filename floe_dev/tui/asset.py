@@ -146,6 +146,7 @@ class AssetScreen(DetailScreen):
             self.floe.open_run(event.item.run_id)
 
     def _show_facts(self, asset: AssetView) -> None:
+        again = "" if self.floe.read_only else "   R tries it again"
         parts = f"{asset.partitions_done}/{asset.partitions_total}" if asset.partitioned else ""
         kinds = " ".join(asset.kinds)
         took = f", took {duration(asset.seconds)}" if asset.seconds is not None else ""
@@ -155,7 +156,7 @@ class AssetScreen(DetailScreen):
             [
                 ("state", state_cell(asset.state)),
                 ("failed", (self._failure, "bad")),
-                ("", ("u shows its run   R tries it again" if self._failure else "", "dim")),
+                ("", (f"u shows its run{again}" if self._failure else "", "dim")),
                 ("why", ("; ".join(asset.why), "warn")),
                 ("last made" if asset.state == "failed" else "last run", last),
                 ("group", f"{asset.group}   {kinds}   {owners}"),

@@ -143,7 +143,9 @@ class AutomationScreen(DetailScreen, AutomationKeys):  # in this order: Textual 
         self._item = found or self._item
         item = self._item
         last = f"{clock(item.last_at)}   {ago(item.last_at)}" if item.last_at else "never"
-        if kind == "backfill":
+        if self.floe.read_only:
+            keys = "" if kind == "backfill" else "e shows what it would start now"
+        elif kind == "backfill":
             keys = "x cancels it" if item.state == "requested" else ""
         else:
             keys = f"Space turns it {'on' if item.state == 'off' else 'off'}   e shows what it would start now"
@@ -241,7 +243,13 @@ class EvaluationScreen(DetailScreen):
             [
                 ("would start", state if found.error or count else ("nothing", "dim")),
                 ("because", found.skipped),
-                ("", (f"{'r starts them   ' if count else ''}e evaluates again   nothing was started so far", "dim")),
+                (
+                    "",
+                    (
+                        f"{'r starts them   ' if count and not self.floe.read_only else ''}e evaluates again   nothing was started so far",
+                        "dim",
+                    ),
+                ),
             ]
         )
         self.section("requests").show(found.requests, (found.skipped or "it asks for no run", "dim"))

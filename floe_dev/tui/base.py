@@ -91,7 +91,12 @@ class FloeScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show what is known now."""
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.repaint())
         self.take(self.floe.backend.state)
+
+    def repaint(self) -> None:
+        """Write anew what has the colours of the theme before."""
+        self.renew()
 
     def on_screen_resume(self) -> None:
         """Shown again: things may have changed meanwhile."""

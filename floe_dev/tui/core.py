@@ -150,8 +150,13 @@ class CoreApp(TypeAheadApp):
         command: commands.Command,
         question: Sequence[str] = (),
         done: Callable[[str | FloeError], None] | None = None,
+        *,
+        meanwhile: str = "",
     ) -> None:
-        """Carry a command out, after asking where there is a question; never with --read-only."""
+        """Carry a command out, after asking where there is a question; never with --read-only.
+
+        `meanwhile` is told of one that takes seconds.
+        """
         if self.read_only:
             self.warn("the dashboard was started with --read-only")
             return
@@ -159,7 +164,7 @@ class CoreApp(TypeAheadApp):
 
             def answered(yes: bool | None) -> None:
                 if yes:
-                    self.act(command, done=done)
+                    self.act(command, done=done, meanwhile=meanwhile)
 
             self.push_screen(ConfirmScreen(question), answered)
             return
@@ -167,6 +172,8 @@ class CoreApp(TypeAheadApp):
         def back(answer: str | FloeError) -> None:
             (done or self.told)(answer)
 
+        if meanwhile:
+            self.notify(meanwhile, markup=False)
         self.background(lambda: self.backend.send(command), back)
 
     def told(self, answer: str | FloeError) -> None:

@@ -36,6 +36,8 @@ class DetailScreen(FloeScreen):
     DEFAULT_CSS = """
     #facts { height: auto; max-height: 9; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     DetailScreen TabbedContent { height: 1fr; }
+    DetailScreen Tab { color: $foreground 75%; }
+    DetailScreen Tab.-active { color: $foreground; }
     DetailScreen TabPane { padding: 0 1; }
     DetailScreen ContentSwitcher { height: 1fr; }
     """
@@ -44,6 +46,8 @@ class DetailScreen(FloeScreen):
         Binding("right_square_bracket,right,tab", "tab(1)", "Next tab", key_display="]", id="next-tab"),
         *(Binding(str(n), f"tab_number({n})", f"Tab {n}", show=False) for n in range(1, 10)),
     ]
+    #: What stands at the top.
+    _pairs: Sequence[tuple[str, Cell | str]] = ()
     #: How many there are.
     tabs = 0
     #: Textual's tabs say once, some time after they are mounted, that the first is active, and turn to it. A tab that
@@ -85,8 +89,14 @@ class DetailScreen(FloeScreen):
         if tab.label_text != label:
             tab.label = label
 
+    def repaint(self) -> None:
+        """The facts too."""
+        super().repaint()
+        self.facts(self._pairs)
+
     def facts(self, pairs: Sequence[tuple[str, Cell | str]]) -> None:
         """The lines at the top; pairs without a value are left out."""
+        self._pairs = pairs
         text = Text()
         for name, value in pairs:
             words, tone = (value, "") if isinstance(value, str) else value

@@ -25,6 +25,8 @@ DIALOG = """
 """
 
 
+#: Border, padding, title, keys and two empty lines of a list to choose from, and the line to find something in it.
+_AROUND_CHOICES = 9
 #: Border, padding and keys of a line that is shown whole.
 _AROUND_LINE = 5
 #: Of what was copied.
@@ -112,12 +114,15 @@ class ChoiceScreen(ModalScreen[list[str] | None]):
         grid = self.query_one("#choices", Grid)
         # As high as what there is to choose from, so that a question of two lines hides little.
         grid.styles.height = min(_CHOICES_SEEN, len(self._choices))
-        grid.styles.max_height = "60vh"
         # A bar below would take the last one's line.
         grid.styles.scrollbar_size_horizontal = 0
         grid.styles.margin = (1, 0)
         grid.show(self._choices)
         grid.focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The keys below the list stay on the screen."""
+        self.query_one("#choices", Grid).styles.max_height = max(1, event.size.height * 9 // 10 - _AROUND_CHOICES)
 
     @on(Grid.Opened)
     def _opened(self, event: Grid.Opened) -> None:

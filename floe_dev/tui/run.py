@@ -171,7 +171,13 @@ class RunScreen(DetailScreen):
                 ("started", f"{clock(detail.started_at)}   took {took}" if detail.started_at else ""),
                 ("steps", f"{done}/{len(detail.steps)} done"),
                 ("failed", (" ".join(f"{why[0]}: {why[1]}".split()) if why else "", "bad")),
-                ("", ("2 shows why   R tries again what failed" if why else "", "dim")),
+                (
+                    "",
+                    (
+                        f"2 shows why{'' if self.floe.read_only else '   R tries again what failed'}" if why else "",
+                        "dim",
+                    ),
+                ),
             ]
         )
         steps = self.section("steps")

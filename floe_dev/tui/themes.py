@@ -15,7 +15,21 @@ DARK = replace(
     name="floe-dark",
     variables={**BUILTIN_THEMES["textual-dark"].variables, "text-accent": "#57a5e2"},
 )
-LIGHT = replace(BUILTIN_THEMES["textual-light"], name="floe-light", accent="#0060b0")
+# Its tones are as pale as those on black, and its cursor so dark that a green state under it is not to be read.
+LIGHT = replace(
+    BUILTIN_THEMES["textual-light"],
+    name="floe-light",
+    accent="#0060b0",
+    variables={
+        **BUILTIN_THEMES["textual-light"].variables,
+        "primary-muted": "#b4cbe0",
+        "text-success": "#0b5a2b",
+        "text-warning": "#6f4400",
+        "text-error": "#8f1730",
+        "text-accent": "#004a99",
+        "text-primary": "#004a99",
+    },
+)
 CONTRAST = Theme(
     name="floe-contrast",
     primary="#ffff00",
@@ -29,7 +43,13 @@ CONTRAST = Theme(
     warning="#ffff00",
     error="#ff6060",
     dark=True,
-    variables={"text-muted": "#ffffff", "text-success": "#00ff00", "text-warning": "#ffff00", "text-error": "#ff6060"},
+    variables={
+        "primary-muted": "#3a3a00",
+        "text-muted": "#ffffff",
+        "text-success": "#00ff00",
+        "text-warning": "#ffff00",
+        "text-error": "#ff8080",
+    },
 )
 MONO = Theme(
     name="floe-mono",

@@ -94,7 +94,7 @@ class TraceScreen(DetailScreen):
 
     def copies(self) -> list[tuple[str, str]]:
         """Its id and the command that prints it."""
-        return [("trace id", self.trace_id), ("command", f"floe traces show {self.trace_id}")]
+        return [("trace id", self.trace_id), ("command", f"floe traces {self.trace_id}")]
 
     def action_fold(self) -> None:
         """Fold or unfold the span under the cursor."""

@@ -102,4 +102,4 @@ def test_what_is_copied_depends_on_no_working_directory(elsewhere: Path, monkeyp
     monkeypatch.setenv("PATH", f"{FLOE.parent}:/usr/bin:/bin")
     assert portable("floe run a", project) == f"floe --project '{project}' run a"
     remember_capsule(project / "unpacked", Path("c.zip"))
-    assert portable("floe traces show 1", project / "unpacked") == f"floe traces --capsule '{project}/c.zip' show 1"
+    assert portable("floe traces 1", project / "unpacked") == f"floe traces --capsule '{project}/c.zip' 1"

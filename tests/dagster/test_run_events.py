@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from floe_dev.model.status import Event
+from floe_dev.orchestrators.dagster.monitor import _check
 from floe_dev.orchestrators.dagster.runs import RunWatch
 
 
@@ -34,3 +37,12 @@ def test_an_asset_takes_as_long_as_its_step_not_until_its_first_partition_is_tol
     assert (last.name, last.data["state"]) == ("silver/daily", "done")
     assert last.data["seconds"] == 2.5
     assert last.data["detail"] == "1,200 rows"
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("SUCCEEDED", "pass"), ("FAILED", "fail"), ("SKIPPED", "skipped"), ("EXECUTION_FAILED", "error")],
+)
+def test_a_check_that_did_not_run_did_not_fail(status: str, state: str) -> None:
+    last = {"status": status, "runId": "r", "timestamp": 1.0, "evaluation": None}
+    assert _check({"name": "unique", "description": "", "executionForLatestMaterialization": last}).state == state

@@ -543,13 +543,19 @@ def test_sql_on_the_selected_table_and_what_can_be_copied(stack: Stack, tmp_path
             await seen(app, pilot, "downstream")
             await pilot.press("y")
             assert "dbt command" not in await seen(app, pilot, "floe run bronze/numbers"), "it is no dbt model"
+            await pilot.press("escape", "t")
+            await seen(app, pilot, "critical path", 20)
+            await pilot.press("y", "down", "enter")
+            await settled(pilot)
+            copied.append(app.clipboard)
 
     copied: list[str] = []
     run(go())
     # Pasted into a shell that is somewhere else.
-    done = subprocess.run(copied[0], shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{copied[0]}\n{done.stdout}{done.stderr}"
-    assert "1 of " in done.stdout
+    for command, told in zip(copied, ("1 of ", "█"), strict=True):
+        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        assert told in done.stdout
 
 
 def test_read_only_has_no_action_and_several_attach_at_once(stack: Stack) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from textual import events
 from textual._compositor import Compositor
+from textual.color import Color
 from textual.command import Command, CommandList
 from textual.pilot import Pilot
 
@@ -1116,5 +1117,88 @@ def test_an_automation_says_what_its_keys_do_now() -> None:
                 await pilot.press("e")
                 if one.kind == "schedule":
                     assert "r starts them" not in await seen(app, pilot, "nothing was started so far")
+
+    run(go())
+
+
+@pytest.mark.parametrize("theme", list(THEMES))
+def test_every_tone_is_readable_also_under_the_cursor(theme: str) -> None:
+    """As WCAG 2 counts contrast; it asks for 4.5 to 1."""
+
+    async def go() -> dict[str, str]:
+        async with shown(shop(), theme=theme) as (app, pilot, _):
+            await pilot.pause()
+            return app.theme_variables
+
+    def light(colour: str) -> float:
+        parts = [part / 255 for part in Color.parse(colour).rgb]
+        red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    found = run(go())
+    for ground in ("surface", "primary-muted", "panel"):
+        for tone in ("success", "accent", "warning", "error", "primary"):
+            dark, bright = sorted((light(found[ground]), light(found[f"text-{tone}"])))
+            ratio = (bright + 0.05) / (dark + 0.05)
+            assert ratio >= 4.5, f"{tone} on {ground} has {ratio:.1f}"
+
+
+def test_another_theme_leaves_no_colour_of_the_one_before() -> None:
+    def coloured(app: DashboardApp) -> set[str]:
+        lines = app.screen._compositor.render_strips(app.size)[:2]
+        return {segment.style.color.name for line in lines for segment in line if segment.style and segment.style.color}
+
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, _):
+            await pilot.press("u")
+            await seen(app, pilot, "✗ failed")
+            dark = coloured(app)
+            await pilot.press("T")
+            await settled(pilot)
+            assert not dark & coloured(app)
+
+    run(go())
+
+
+@pytest.mark.parametrize("height", [15, 24])
+def test_a_long_list_to_choose_from_leaves_its_keys_on_the_screen(height: int) -> None:
+    state = shop(assets=full(asset("bronze/daily", partitioned=True)))
+
+    async def go() -> None:
+        async with shown(state, (80, height)) as (app, pilot, backend):
+            backend.partitions = tuple((f"2025-01-{day:02}", "missing") for day in range(1, 31))
+            await pilot.press("r")
+            assert "all 30 missing" in await seen(app, pilot, "Space chooses several")
+            await pilot.press("slash")
+            await seen(app, pilot, "Space chooses several")
+
+    run(go())
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_hint_names_no_key_that_read_only_refuses(read_only: bool) -> None:
+    sensor = AutomationView("new", "sensor", "off", "every 30 s", "marts")
+
+    async def go() -> None:
+        async with shown(shop(automations=full(sensor)), read_only=read_only) as (app, pilot, _):
+            await pilot.press("u")
+            assert ("R tries again" in await seen(app, pilot, "2 shows why")) is not read_only
+            await pilot.press("6", "enter")
+            assert ("Space turns it on" in await seen(app, pilot, "e shows what")) is not read_only
+
+    run(go())
+
+
+def test_a_capsule_that_takes_its_time_is_told_as_being_written() -> None:
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, backend):
+            backend.hold.clear()
+            await pilot.press("C")
+            await seen(app, pilot, "Write a failure capsule?")
+            await pilot.press("y")
+            try:
+                await seen(app, pilot, "is being written")
+            finally:
+                backend.hold.set()
 
     run(go())

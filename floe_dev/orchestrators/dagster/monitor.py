@@ -244,7 +244,8 @@ def _check(check: dict[str, Any]) -> CheckView:
     if last is None:
         return CheckView(check["name"], "missing", check["description"] or "")
     evaluation = last["evaluation"] or {}
-    states = {"SUCCEEDED": "pass", "IN_PROGRESS": "running"}
+    # Only FAILED says something of the data: of a run that was canceled they are SKIPPED.
+    states = {"SUCCEEDED": "pass", "IN_PROGRESS": "running", "SKIPPED": "skipped", "EXECUTION_FAILED": "error"}
     state = states.get(last["status"], "warning" if evaluation.get("severity") == "WARN" else "fail")
     text = evaluation.get("description") or check["description"] or ""
     return CheckView(check["name"], state, text, last["timestamp"], last["runId"])
