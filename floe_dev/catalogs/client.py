@@ -34,11 +34,11 @@ class CatalogClient:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Close the connections of all threads."""
+        """Close the connections."""
         self.close()
 
     def close(self) -> None:
-        """Close the connections of all threads; a later request opens a new one."""
+        """Close the connections that nobody uses; a later request opens a new one."""
         self._transport.close()
 
     def namespaces(self) -> list[Namespace]:

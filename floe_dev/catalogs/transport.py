@@ -5,10 +5,12 @@ Nothing but the standard library: PyIceberg would cost 0.6 s of imports before t
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import threading
 import time
+from collections import deque
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -45,18 +47,18 @@ class Transport:
         """Nothing is asked yet; the token is fetched with the first request."""
         self._connection = connection
         self._base = urlsplit(connection.uri)
-        self._local = threading.local()
         self._lock = threading.Lock()
         self._token: tuple[str, float] | None = None
         self._prefix: str | None = None
-        self._open: list[http.client.HTTPConnection] = []
+        #: Connections that nobody uses now. Not one for each thread: whoever lists tables has new threads each time,
+        #: and a dashboard does so all day long.
+        self._idle: deque[http.client.HTTPConnection] = deque()
 
     def close(self) -> None:
-        """Close the connections of all threads; a later request opens a new one."""
-        with self._lock:
-            opened, self._open = self._open, []
-        for connection in opened:
-            connection.close()
+        """Close the connections that nobody uses; a later request opens a new one."""
+        with contextlib.suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def token(self) -> str:
         """An access token of this principal; raises FloeError 3001 or 3002."""
@@ -111,32 +113,36 @@ class Transport:
     def _exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         target = f"{self._base.path}/{path}"
         for attempt in (1, 2):
-            fresh = getattr(self._local, "http", None) is None
+            kept = None if attempt == 2 else self._kept()
+            connection = kept or self._fresh()
             try:
-                http_connection = self._http()
-                http_connection.request(method, target, body, headers)
-                answer = http_connection.getresponse()
-                return answer.status, answer.read()
+                connection.request(method, target, body, headers)
+                answer = connection.getresponse()
+                content = answer.read()
             except (OSError, http.client.HTTPException) as error:
-                self._local.http = None
+                connection.close()
                 # A kept-alive connection that the server closed meanwhile fails once; a fresh one is telling the truth.
-                if fresh or attempt == 2:
+                if kept is None:
                     raise FloeError(
                         Code.CATALOG_UNREACHABLE,
                         f"the catalog at {self._connection.uri} does not answer",
                         why=f"{type(error).__name__}: {error}",
                         fix="floe status",
                     ) from error
+            else:
+                self._idle.append(connection)
+                return answer.status, content
         raise AssertionError  # both attempts return or raise
 
-    def _http(self) -> http.client.HTTPConnection:
-        existing: http.client.HTTPConnection | None = getattr(self._local, "http", None)
-        if existing is None:
-            kind = http.client.HTTPSConnection if self._base.scheme == "https" else http.client.HTTPConnection
-            existing = kind(self._base.hostname or "", self._base.port, timeout=_TIMEOUT_SECONDS)
-            self._local.http = existing
-            self._open.append(existing)
-        return existing
+    def _kept(self) -> http.client.HTTPConnection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _fresh(self) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._base.scheme == "https" else http.client.HTTPConnection
+        return kind(self._base.hostname or "", self._base.port, timeout=_TIMEOUT_SECONDS)
 
     def _checked(self, status: int, body: bytes, path: str) -> dict[str, Any]:
         try:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pytest
 from pydantic import SecretStr
@@ -40,6 +41,15 @@ def connection(lake: Lakehouse) -> CatalogConnection:
 def client(connection: CatalogConnection) -> Iterator[CatalogClient]:
     with CatalogClient(connection) as opened:
         yield opened
+
+
+def test_who_asks_again_and_again_keeps_no_more_connections_than_are_used_at_once(client: CatalogClient) -> None:
+    """The dashboard lists the tables every five seconds, all day long, with one client."""
+    client.tables()
+    before = psutil.Process().num_fds()
+    for _ in range(10):
+        client.tables()
+    assert psutil.Process().num_fds() <= before + 3
 
 
 def _fill(catalog: RestCatalog) -> None:
