@@ -191,7 +191,8 @@ class AutomationScreen(DetailScreen, AutomationKeys):  # in this order: Textual 
             self.section("partitions").show(detail.partitions, ("no partitions", "dim"))
             self.section("runs").show(detail.runs, ("◌ no run has begun", "busy"))
         else:
-            none = "no tick yet: Space turns it on" if self._item.state == "off" else "no tick yet"
+            off = self._item.state == "off" and not self.floe.read_only
+            none = "no tick yet: Space turns it on" if off else "no tick yet"
             self.section("ticks").show(detail.ticks, (none, "dim"))
 
 
@@ -237,6 +238,7 @@ class EvaluationScreen(DetailScreen):
 
     def _fill(self, found: Evaluation) -> None:
         self._found = found
+        starts = "r starts them   " if found.requests and not self.floe.read_only else ""
         count = len(found.requests)
         state = ("✗ its code failed", "bad") if found.error else (f"{count} runs" if count != 1 else "1 run", "ok")
         self.facts(
@@ -246,7 +248,7 @@ class EvaluationScreen(DetailScreen):
                 (
                     "",
                     (
-                        f"{'r starts them   ' if count and not self.floe.read_only else ''}e evaluates again   nothing was started so far",
+                        f"{starts}e evaluates again   nothing was started so far",
                         "dim",
                     ),
                 ),

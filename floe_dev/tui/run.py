@@ -163,6 +163,7 @@ class RunScreen(DetailScreen):
         now = detail.ended_at or time.time()
         took = duration(now - detail.started_at) if detail.started_at else ""
         done = sum(step.state == "done" for step in detail.steps)
+        again = "" if self.floe.read_only else "   R tries again what failed"
         why = detail.failures[0] if detail.failures else None
         self.facts(
             [
@@ -171,13 +172,7 @@ class RunScreen(DetailScreen):
                 ("started", f"{clock(detail.started_at)}   took {took}" if detail.started_at else ""),
                 ("steps", f"{done}/{len(detail.steps)} done"),
                 ("failed", (" ".join(f"{why[0]}: {why[1]}".split()) if why else "", "bad")),
-                (
-                    "",
-                    (
-                        f"2 shows why{'' if self.floe.read_only else '   R tries again what failed'}" if why else "",
-                        "dim",
-                    ),
-                ),
+                ("", (f"2 shows why{again}" if why else "", "dim")),
             ]
         )
         steps = self.section("steps")

@@ -1183,7 +1183,7 @@ def test_a_hint_names_no_key_that_read_only_refuses(read_only: bool) -> None:
         async with shown(shop(automations=full(sensor)), read_only=read_only) as (app, pilot, _):
             await pilot.press("u")
             assert ("R tries again" in await seen(app, pilot, "2 shows why")) is not read_only
-            await pilot.press("6", "enter")
+            await pilot.press("escape", "6", "enter")
             assert ("Space turns it on" in await seen(app, pilot, "e shows what")) is not read_only
 
     run(go())
