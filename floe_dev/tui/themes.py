@@ -44,11 +44,12 @@ CONTRAST = Theme(
     error="#ff6060",
     dark=True,
     variables={
-        "primary-muted": "#3a3a00",
+        # Blue is also there among 16 colours; dark yellow is black or bright there, and white on it is not to be read.
+        "primary-muted": "#000080",
         "text-muted": "#ffffff",
         "text-success": "#00ff00",
         "text-warning": "#ffff00",
-        "text-error": "#ff8080",
+        "text-error": "#ff6060",
     },
 )
 MONO = Theme(

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.color import Color as RichColor
+from rich.color import ColorSystem
 from textual import events
 from textual._compositor import Compositor
 from textual.color import Color
@@ -1200,5 +1202,20 @@ def test_a_capsule_that_takes_its_time_is_told_as_being_written() -> None:
                 await seen(app, pilot, "is being written")
             finally:
                 backend.hold.set()
+
+    run(go())
+
+
+def test_the_cursor_is_seen_among_16_colours() -> None:
+    """The look that is taken there without being asked for."""
+
+    async def go() -> None:
+        async with shown(shop(), theme="contrast") as (app, pilot, _):
+            await pilot.pause()
+            places = {
+                name: RichColor.parse(app.theme_variables[name].lower()).downgrade(ColorSystem.STANDARD).number
+                for name in ("primary-muted", "surface", "foreground", "text-error", "text-success")
+            }
+            assert len(set(places.values())) == len(places), places
 
     run(go())
