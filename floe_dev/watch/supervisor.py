@@ -57,7 +57,7 @@ class SupervisorWatch:
                 reason = error.what
             except ValidationError:
                 reason = "the running supervisor is of another version of floe; `floe down`, then `floe up`"
-            except (OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - a watcher shows what it could not read, it never ends
                 reason = f"{type(error).__name__}: {error}"
             with self._lock:
                 self._store.stack(phase="failed" if self._store.state.stack.error else "down")

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -118,6 +118,31 @@ def test_a_supervisor_of_another_version_is_told_with_what_to_do(
     finally:
         watch.stop()
         server.close()
+
+
+def test_an_event_that_is_not_understood_is_told_and_does_not_end_the_watching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def events(root: Path) -> Iterator[Event]:
+        asked.append(root)
+        yield Event(kind="error", time=1.0, data={"code": None})
+
+    monkeypatch.setattr(client, "status", lambda _root: None)
+    monkeypatch.setattr(client, "events", events)
+    store = StateStore()
+    watch = SupervisorWatch(store, tmp_path)
+    watch.start()
+    try:
+        give_up = time.monotonic() + 10
+        while len(asked) < 2:
+            assert time.monotonic() < give_up, "it ended"
+            time.sleep(0.05)
+    finally:
+        watch.stop()
+    assert store.state.services.stale_since is not None
+    assert "Error" in (store.state.services.reason or "")
 
 
 def test_a_line_of_ten_megabytes_is_read_in_pieces_and_cut(tmp_path: Path) -> None:
