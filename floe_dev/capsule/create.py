@@ -123,7 +123,7 @@ def add_surroundings(writer: CapsuleWriter) -> None:
 
 def add_files(writer: CapsuleWriter, layout: Layout) -> None:
     """Logs, the telemetry store and dbt's artifacts of a folder that is laid out like a project's."""
-    from floe_dev.supervisor.quick import quick_status
+    from floe_dev.supervisor.lock import is_held
     from floe_dev.telemetry.collect import collect
     from floe_dev.telemetry.schema import store_file
 
@@ -132,7 +132,7 @@ def add_files(writer: CapsuleWriter, layout: Layout) -> None:
         name = file.relative_to(root).as_posix()
         each(writer, name, lambda file=file, name=name: writer.log(name, file))
     spool = layout.telemetry_dir / "spool"
-    if quick_status(root) is None:
+    if not is_held(layout):
         # Nobody else collects here: a running stack's receiver would, and one that was ended may not have come to all.
         each(writer, "spool", lambda: collect(spool, store_file(layout)))
     each(writer, "telemetry", lambda: writer.store(".floe/telemetry/telemetry.db", store_file(layout)))

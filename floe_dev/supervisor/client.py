@@ -24,6 +24,7 @@ from floe_dev.model.layout import Layout
 from floe_dev.model.status import Event, StackStatus
 from floe_dev.supervisor.lock import is_held, read_holder
 from floe_dev.supervisor.paths import CONTAINERS_MARK, project_key, project_marker
+from floe_dev.supervisor.quick import TIMEOUT_SECONDS, hangs, quick_status
 from floe_dev.supervisor.registry import registered, unregister
 from floe_dev.supervisor.state import load_state, prepare_state_dir
 
@@ -60,8 +61,7 @@ def start(root: Path, options: StartOptions) -> Iterator[Event]:
     while True:
         connection = _connect(layout.root)
         if connection is not None:
-            _check_stack(layout.root, options.stack)
-            starting = _attach(connection)
+            starting = _attach(connection, layout.root, options.stack)
         else:
             starting = _launch(layout, options)
         for event in starting:
@@ -96,13 +96,19 @@ def events(root: Path) -> Iterator[Event]:
 
 
 def status(root: Path) -> StackStatus | None:
-    """The stack as last seen; None where no supervisor runs."""
+    """The stack as last seen; None where no supervisor runs, FloeError 2002 where one does not answer."""
     connection = _connect(root)
     if connection is None:
         return None
     with connection:
+        connection.settimeout(TIMEOUT_SECONDS)
         try:
             return StackStatus.model_validate(_request(connection, {"op": "status"}))
+        except TimeoutError as late:
+            holder = read_holder(Layout(root.resolve()))
+            if holder is None:
+                return None
+            raise hangs(holder) from late
         except (OSError, EOFError):
             return None
 
@@ -135,7 +141,7 @@ def down(root: Path) -> Iterator[Event]:
     Raises FloeError 2106 where something could not be ended.
     """
     layout = Layout(root.resolve())
-    connection = _connect(layout.root)
+    connection = _connect(layout.root) if _answers(layout.root) else None
     if connection is not None:
         with connection:
             connection.settimeout(DOWN_SECONDS)
@@ -153,7 +159,10 @@ def running() -> list[tuple[Path, StackStatus]]:
     """Every running stack of this user on this machine."""
     found = []
     for root in registered():
-        seen = status(root)
+        try:
+            seen = status(root)
+        except FloeError:
+            continue  # it hangs: there is nothing to show of it
         if seen is not None:
             found.append((root, seen))
         elif not Layout(root).state_file.exists():
@@ -169,6 +178,15 @@ def not_running(root: Path) -> FloeError:
         why=f"no supervisor answers for {root}",
         fix="floe up",
     )
+
+
+def _answers(root: Path) -> bool:
+    """Whether it is worth asking the supervisor to end: one that hangs is killed without."""
+    try:
+        quick_status(root)
+    except FloeError:
+        return False
+    return True
 
 
 def _operate(root: Path, request: dict[str, Any]) -> Any:
@@ -227,18 +245,20 @@ def _prepare(layout: Layout) -> None:
 
 
 def _check_stack(root: Path, wanted: str | None) -> None:
-    running_one = status(root) if wanted is not None else None
-    if running_one is not None and running_one.stack not in ("", wanted):
+    running_one = quick_status(root)  # also where no stack is asked for: who attaches to one that hangs waits for good
+    running_stack = running_one["stack"] if running_one is not None else ""
+    if wanted is not None and running_stack not in ("", wanted):
         raise FloeError(
             Code.ANOTHER_STACK_RUNS,
-            f"the project runs the stack `{running_one.stack}`, not `{wanted}`",
+            f"the project runs the stack `{running_stack}`, not `{wanted}`",
             why="one stack runs per project",
             fix=f"floe down && floe up --stack {wanted}",
         )
 
 
-def _attach(connection: socket.socket) -> Iterator[Event]:
+def _attach(connection: socket.socket, root: Path, wanted: str | None) -> Iterator[Event]:
     with connection:
+        _check_stack(root, wanted)
         try:
             yield from _stream(connection)
         except ConnectionError:

@@ -13,6 +13,7 @@ import pytest
 
 from floe_dev.errors import Code, FloeError
 from floe_dev.supervisor.paths import project_marker
+from floe_dev.supervisor.quick import TIMEOUT_SECONDS, quick_status
 from tests.drivers.helpers import alive, eventually
 from tests.supervisor.helpers import TinyStack, service, start_elsewhere
 
@@ -135,15 +136,24 @@ def test_a_killed_guardian_is_replaced(stack: TinyStack) -> None:
     eventually(lambda: not _guardians(stack), "the guardian stayed")
 
 
-def test_a_supervisor_that_hangs_is_ended_by_down(stack: TinyStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    from floe_dev.supervisor import client
-
+def test_a_supervisor_that_hangs_is_told_to_all_and_ended_by_down(stack: TinyStack) -> None:
+    """The status said that it was stopped; `floe up` and `floe down` waited for as long as it hung."""
     _declare(stack)
     stack.up()
-    os.kill(stack.supervisor_pid(), signal.SIGSTOP)
-    monkeypatch.setattr(client, "DOWN_SECONDS", 0.5)
+    pid = stack.supervisor_pid()
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    for ask in (stack.status, lambda: quick_status(stack.root), stack.up):
+        with pytest.raises(FloeError) as told:
+            ask()
+        assert told.value.code is Code.SUPERVISOR_FAILED
+        assert told.value.what == "the supervisor does not answer"
+        assert f"its process {pid} lives" in (told.value.why or "")
+        assert told.value.fix == "floe down && floe up"
     stack.down()
+    assert time.monotonic() - began < 4 * TIMEOUT_SECONDS + 8
     stack.assert_gone()
+    assert stack.up()[-1].kind == "ready"
 
 
 def test_a_down_during_an_up_is_told_as_that(stack: TinyStack) -> None:

@@ -12,6 +12,7 @@ from floe_dev.cli.options import json_option, pass_output
 from floe_dev.cli.output import Output, output_of
 from floe_dev.cli.render.progress import CHOICES, Choice, make_progress
 from floe_dev.cli.render.style import state_text
+from floe_dev.errors import FloeError
 
 
 @click.command(short_help="Stop the stack; data stay unless --volumes.")
@@ -49,7 +50,10 @@ def stop(output: Output, root: Path, *, volumes: bool, progress: Choice) -> bool
     from floe_dev.session import Session
 
     session = Session(root)
-    was_running = session.status() is not None
+    try:
+        was_running = session.status() is not None
+    except FloeError:
+        was_running = True  # it hangs; it is ended all the same
     view = make_progress(progress, output, title=f"stopping {root.name}", environ=os.environ, tty=sys.stderr.isatty())
     with view:
         session.down(volumes=volumes, on_event=view.event)

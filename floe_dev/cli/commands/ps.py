@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Any
 
 import click
 
 from floe_dev.cli.options import json_option, pass_output
 from floe_dev.cli.output import Output
+from floe_dev.errors import FloeError
 from floe_dev.model.units import duration
 
 
@@ -23,7 +26,13 @@ def command(output: Output, everything: bool, as_json: bool) -> None:
     from floe_dev.supervisor.quick import quick_status
     from floe_dev.supervisor.registry import registered
 
-    found = [(root, quick_status(root)) for root in registered()]
+    def seen(root: Path) -> dict[str, Any] | None:
+        try:
+            return quick_status(root)
+        except FloeError as error:
+            return {"services": [{"name": "supervisor", "state": "hung", "reason": error.why}]}
+
+    found = [(root, seen(root)) for root in registered()]
     shown = [(root, status) for root, status in found if everything or status is not None]
     if as_json:
         output.document(

@@ -16,7 +16,11 @@ def running(root: Path) -> Iterator[Check]:
     """All that can be asked of a running stack; one skipped check where it does not run."""
     from floe_dev.supervisor.quick import quick_status
 
-    status = quick_status(root)
+    try:
+        status = quick_status(root)
+    except FloeError as error:
+        yield Check("stack", "supervisor", FAIL, f"{error.what}: {error.why}", error.fix or "")
+        return
     if status is None:
         yield Check("stack", "supervisor", SKIPPED, "the stack is not running", "floe up")
         return
