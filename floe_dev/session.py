@@ -217,7 +217,7 @@ class Session:
             return None
         return (
             f"the tables so far are in the stack `{state.stack}` and stay there; "
-            f"back to them: floe down && floe up --stack {state.stack}"
+            f"back to them: `floe down && floe up --stack {state.stack}`"
         )
 
     def provisioning(self, options: UpOptions) -> list[str]:

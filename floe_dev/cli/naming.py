@@ -23,7 +23,7 @@ _READERS = frozenset(("dashboard", "history", "lineage", "logs", "runs", "status
 _READS = re.compile(rf"(`|\$\(|^ *)floe ({'|'.join(sorted(_READERS))})\b", re.MULTILINE)
 #: The capsules that this process unpacked, by the folder of each: that folder is nothing to tell anybody.
 _CAPSULES: dict[Path, Path] = {}
-_BARE = re.compile(rf"^( *)floe(?= (?:{_NAMES})\b)", re.MULTILINE)
+_BARE = re.compile(rf"(^ *| && )floe(?= (?:{_NAMES})\b)", re.MULTILINE)
 
 
 def remember_capsule(folder: Path, file: Path) -> None:

@@ -85,6 +85,8 @@ def test_project_is_named_only_where_needed(elsewhere: Path, monkeypatch: pytest
 def test_texts_of_lower_layers_are_made_pasteable(elsewhere: Path) -> None:
     name = floe_name()
     assert localize("floe reset") == f"{name} reset"
+    assert localize("floe down && floe up --stack x") == f"{name} down && {name} up --stack x"
+    assert localize("floe down && floe up", elsewhere) == f"{name} --project . down && {name} --project . up"
     assert localize("run `floe up`, then `floe sql`") == f"run `{name} up`, then `{name} sql`"
     assert localize("floe.yaml is wrong; floe is fine") == "floe.yaml is wrong; floe is fine"
 
