@@ -30,6 +30,14 @@ PAIRS: tuple[Column[tuple[str, str]], ...] = (
 )
 
 
+class Sections(TabbedContent):
+    """Tabs that follow no focus: told late of one that was there before, they went back to that tab."""
+
+    def _on_tab_pane_focused(self, event: TabPane.Focused) -> None:
+        event.stop()
+        event.prevent_default()
+
+
 class DetailScreen(FloeScreen):
     """Facts and sections of one thing; `load` fetches what the State does not have."""
 
@@ -58,7 +66,7 @@ class DetailScreen(FloeScreen):
     def body(self) -> ComposeResult:
         """Facts, then one tab for each section."""
         yield Static("loading …", id="facts", markup=False)
-        with TabbedContent(id="tabs"):
+        with Sections(id="tabs"):
             self.tabs = 0
             for place, (title, grid) in enumerate(self.sections(), 1):
                 self.tabs = place

@@ -89,6 +89,8 @@ class StartScreen(DetailScreen):
                 ("", ("S tries again   q leaves", "dim")),
             ]
         )
+        steps = self.section("steps")
+        steps.show(steps.items, ("no part had begun", "dim"))
         lines: list[Line] = [(line, "") for line in error.detail]
         if error.where is not None:
             lines.insert(0, (f"at {error.where}", "mark"))

@@ -23,7 +23,7 @@ from textual.color import Color
 from textual.command import Command, CommandList
 from textual.pilot import Pilot
 
-from floe_dev.errors import Code, FloeError
+from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model import commands
 from floe_dev.model.details import AssetDetail, ColumnView, LogChunk, RunDetail, StepView, TableDetail
 from floe_dev.model.state import AssetView, AutomationView, RunView, ServiceView, Slice, State, TableView
@@ -1217,5 +1217,22 @@ def test_the_cursor_is_seen_among_16_colours() -> None:
                 for name in ("primary-muted", "surface", "foreground", "text-error", "text-success")
             }
             assert len(set(places.values())) == len(places), places
+
+    run(go())
+
+
+def test_a_start_that_fails_at_once_shows_why_and_not_that_it_goes_on() -> None:
+    async def go() -> None:
+        down = shop(stack=replace(shop().stack, phase="down"), services=full())
+        async with shown(down) as (app, pilot, backend):
+            where = Where(Path("/work/floe.yaml"), 4)
+            backend.refuse = FloeError(Code.UNKNOWN_REFERENCE, "catalog `x` is not defined", where=where)
+            await pilot.press("S")
+            await seen(app, pilot, "at /work/floe.yaml:4")
+            await until_focused(app, pilot, "why")
+            await settled(pilot)
+            assert "at /work/floe.yaml:4" in screen_text(app), "it stays there"
+            await pilot.press("1")
+            assert "the supervisor starts" not in await seen(app, pilot, "no part had begun")
 
     run(go())
