@@ -94,6 +94,10 @@ class FloeScreen(Screen[None]):
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self.repaint())
         self.take(self.floe.backend.state)
 
+    def on_unmount(self) -> None:
+        """The signal would keep the screen, and what it has loaded, for as long as the program runs."""
+        self.app.theme_changed_signal.unsubscribe(self)
+
     def repaint(self) -> None:
         """Write anew what has the colours of the theme before."""
         self.renew()
