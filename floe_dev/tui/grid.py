@@ -120,6 +120,8 @@ class Grid(ScrollView, Generic[T], can_focus=True):
         self.filter_text = ""
         #: The width that the columns share, and how they share it.
         self._widths: tuple[int, tuple[int, ...]] | None = None
+        #: Whether it grows at its end, where who stands there goes with it.
+        self.tails = False
         self.follow = False
         self._base = Style()
         self._ticked: list[list[Cell | str]] = []
@@ -382,8 +384,8 @@ class Grid(ScrollView, Generic[T], can_focus=True):
     def _go(self, row: int) -> None:
         row = max(0, min(row, len(self._shown) - 1))
         # Whoever goes to the end wants to follow; whoever goes up wants to read.
-        if self.follow and row < len(self._shown) - 1:
-            self.follow = False
+        if self.tails:
+            self.follow = row == len(self._shown) - 1
         if row == self._cursor:
             return
         self._cursor = row

@@ -66,7 +66,7 @@ class ServiceScreen(DetailScreen):
     def sections(self) -> Sequence[tuple[str, Grid[Any]]]:
         """One tab each."""
         log = Grid(LINES, lambda line: str(line[0]), id="log", header=False)
-        log.follow = True
+        log.tails = log.follow = True
         return (
             ("log", log),
             ("environment", Grid(PAIRS, lambda p: p[0], id="environment")),

@@ -25,7 +25,7 @@ from textual.pilot import Pilot
 
 from floe_dev.errors import Code, FloeError, Where
 from floe_dev.model import commands
-from floe_dev.model.details import AssetDetail, ColumnView, LogChunk, RunDetail, StepView, TableDetail
+from floe_dev.model.details import AssetDetail, ColumnView, LogChunk, LogLine, RunDetail, StepView, TableDetail
 from floe_dev.model.state import AssetView, AutomationView, RunView, ServiceView, Slice, State, TableView
 from floe_dev.model.status import ServiceState, ServiceStatus
 from floe_dev.model.traces import Span, Trace, TraceSummary
@@ -799,6 +799,36 @@ def test_a_log_is_followed_and_a_long_line_does_not_hurt() -> None:
             await pilot.press("g")
             assert "first" in screen_text(app)
             assert "ERROR [red]␛[2J" in screen_text(app)
+            await pilot.press("G")
+            backend.lines = ("the newest",)
+            await seen(app, pilot, "the newest")
+
+    run(go())
+
+
+def test_the_log_of_a_run_is_followed_while_it_goes_on() -> None:
+    class Going(FakeBackend):
+        events = 40
+
+        def run(self, run_id: str) -> RunDetail:
+            log = tuple(LogLine(time.time(), "info", f"event {number}") for number in range(self.events))
+            return RunDetail(run_id, "started", "assets", time.time(), None, log=log)
+
+    async def go() -> None:
+        backend = Going(shop())
+        app = DashboardApp(backend)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await app.push_screen(RunScreen("1" * 36))
+            await pilot.press("3")
+            await seen(app, pilot, "event 39")
+            backend.events = 80
+            await seen(app, pilot, "event 79")
+            await pilot.press("k")
+            backend.events = 120
+            log = app.screen.query_one("#log", Grid)
+            while log.total < backend.events:
+                await pilot.pause(0.1)
+            assert "event 119" not in screen_text(app)
 
     run(go())
 
