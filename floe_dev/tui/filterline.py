@@ -47,8 +47,11 @@ class FilterLine(Input):
         return key == "slash" or super().check_consume_key(key, character)
 
     def on_blur(self) -> None:
-        """Left in whatever way (Tab, the mouse) it is gone; only a terminal that loses the focus gives it back."""
-        if self.app.app_focus:
+        """Left in whatever way (Tab, the mouse) it is gone; only a terminal that loses the focus gives it back.
+
+        Unless it was opened again by the time it hears of it: hidden then, what is typed would be taken as commands.
+        """
+        if self.app.app_focus and self.screen.focused is not self:
             self._narrowed = None
             self.remove_class("-shown")
 

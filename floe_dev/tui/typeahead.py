@@ -32,10 +32,13 @@ class TypeAheadApp(App[str]):
         elif self._under_way:
             self._typed.append(event)
         else:
-            self._under_way = True
-            target: DOMNode = self.focused or self.screen
-            await super().on_event(event)
-            self._go_after(target)
+            await self._take(event)
+
+    async def _take(self, event: events.Key) -> None:
+        self._under_way = True
+        target: DOMNode = self.focused or self.screen
+        await super().on_event(event)
+        self._go_after(target)
 
     def _go_after(self, node: DOMNode) -> None:
         """Take the way of the key through the queues: who comes out at the app comes after it."""
@@ -49,6 +52,8 @@ class TypeAheadApp(App[str]):
         if not self.screen.is_mounted and looks:
             self.set_timer(0.01, lambda: self._key_done(looks - 1))
             return
-        self._under_way = False
         if self._typed:
-            self.post_message(self._typed.popleft())
+            # Still under way: a key that has just come must not pass the one that waited.
+            self.call_later(self._take, self._typed.popleft())
+        else:
+            self._under_way = False

@@ -806,6 +806,31 @@ def test_a_log_is_followed_and_a_long_line_does_not_hurt() -> None:
     run(go())
 
 
+def test_what_is_typed_into_a_filter_that_is_opened_again_is_no_command() -> None:
+    """However the keys arrive: all at once, or a few while those before them still wait for their turn."""
+
+    def types(app: DashboardApp, *keys: str) -> None:
+        for key in keys:
+            app.post_message(events.Key(key, "/" if key == "slash" else key if len(key) == 1 else None))
+
+    async def go() -> None:
+        async with shown(shop()) as (app, pilot, backend):
+            await pilot.press("2")
+            grid = app.screen.query_one("#assets", Grid)
+            for gap in (0, 0.001, 0.005, 0.01, 0.02, 0.05):
+                types(app, "slash", *"metrics", "escape")
+                await asyncio.sleep(gap)
+                types(app, "slash", *"raw", "enter")
+                give_up = time.monotonic() + 10
+                while grid.filter_text != "raw" or not grid.has_focus:
+                    assert time.monotonic() < give_up, f"with {gap} s between: {grid.filter_text!r}"
+                    await asyncio.sleep(0.05)
+                grid.set_filter("")
+            assert not backend.sent
+
+    run(go())
+
+
 def test_the_log_of_a_run_is_followed_while_it_goes_on() -> None:
     class Going(FakeBackend):
         events = 40
