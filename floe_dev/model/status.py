@@ -42,6 +42,8 @@ class ServiceStatus(Model):
     pid: int | None = None
     port: int | None = None
     url: str | None = None
+    #: What its probe asks, where that is a page: it may have a port of its own, and the root of an API is often none.
+    health_url: str | None = None
     started_at: float | None = None
     ready_at: float | None = None
     restarts: int = 0

@@ -296,10 +296,12 @@ class ServiceRunner:
             # An end meanwhile cancels this, and is told as what it is: a failed start.
             await asyncio.sleep(self.service.settle_seconds)
         own = self._context.ports.get(self.service.name)
-        url = f"http://{LOOPBACK}:{own}" if own is not None and probe is not None and probe.path is not None else None
+        path = probe.path if probe is not None and port is not None else None
+        url = f"http://{LOOPBACK}:{own}" if own is not None and path is not None else None
+        health_url = f"http://{LOOPBACK}:{port}{path}" if path is not None else None
         # Not the clock's time, which may have jumped meanwhile.
         ready_at = self._started[0] + time.monotonic() - self._started[1]
-        self._observe(ServiceState.READY, ready_at=ready_at, reason=None, url=url)
+        self._observe(ServiceState.READY, ready_at=ready_at, reason=None, url=url, health_url=health_url)
         self.ready.set()
         async for silent in silences(probe, port, self._context.instance, pid or None):
             shown = self._context.hub.service_status(self.service.name)

@@ -38,7 +38,9 @@ SERVICES: tuple[Column[ServiceView], ...] = (
 def _checks(asset: AssetView) -> Cell:
     if not asset.checks_total:
         return "", "dim"
-    return f"{asset.checks_passed}/{asset.checks_total}", "ok" if asset.checks_passed == asset.checks_total else "warn"
+    tone = "ok" if asset.checks_passed == asset.checks_total else "warn"
+    # Nothing is wrong with checks that had nothing to look at.
+    return f"{asset.checks_passed}/{asset.checks_total}", tone if asset.materialized_at else "dim"
 
 
 def _partitions(asset: AssetView) -> str:

@@ -140,12 +140,14 @@ class ServiceScreen(DetailScreen):
         return Links(service=self.service)
 
     def copies(self) -> list[tuple[str, str]]:
-        """Its name, its address, the command that follows its log."""
+        """Its name, the command that follows its log, its address, and the question whether it is well."""
         found = [("name", self.service), ("command", f"floe logs -f {self.service}")]
         state = self.floe.backend.state
-        url = next((one.status.url for one in state.services.items if one.status.name == self.service), None)
-        if url:
-            found += [("address", url), ("curl", f"curl -s {url}")]
+        status = next((one.status for one in state.services.items if one.status.name == self.service), None)
+        if status is not None and status.url:
+            found.append(("address", status.url))
+        if status is not None and status.health_url:
+            found.append(("curl", f"curl -s {status.health_url}"))
         return found
 
     @on(Grid.Opened, "#log")

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import time
+import urllib.request
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -548,9 +549,25 @@ def test_sql_on_the_selected_table_and_what_can_be_copied(stack: Stack, tmp_path
             await pilot.press("y", "down", "enter")
             await settled(pilot)
             copied.append(app.clipboard)
+            for service in ("catalog", "dagster-webserver", "telemetry"):
+                await pilot.press("escape", "escape", "escape")
+                await to_row(app, pilot, service, "services")
+                await pilot.press("enter")
+                await seen(app, pilot, "environment")
+                await pilot.press("y")
+                await seen(app, pilot, "curl -s")
+                await pilot.press("down", "down", "down", "enter")
+                await settled(pilot)
+                curls.append(app.clipboard)
 
     copied: list[str] = []
+    curls: list[str] = []
     run(go())
+    for curl in curls:
+        command, silent, address = curl.split()
+        assert (command, silent) == ("curl", "-s")
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            assert answer.status == 200
     # Pasted into a shell that is somewhere else.
     for command, told in zip(copied, ("1 of ", "█"), strict=True):
         done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
