@@ -165,7 +165,8 @@ def test_a_supervisor_that_does_not_answer_hangs_nobody(tmp_path: Path, env: dic
         finally:
             socket_path(tmp_path / "a").unlink()
             lock.release()
-    assert done.returncode == ExitCode.NOT_RUNNING
+    assert done.returncode == ExitCode.SERVICE_FAILED
+    assert "FLOE2002" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_read_only_disk(small_disk: TinyStack) -> None:
         (errno.EDQUOT, Code.DISK_FULL),
         (errno.EROFS, Code.READ_ONLY),
         (errno.EACCES, Code.NO_PERMISSION),
-        (errno.ENOTDIR, Code.NO_PERMISSION),
+        (errno.EPERM, Code.NO_PERMISSION),
     ],
 )
 def test_what_the_file_system_refused_has_a_code(number: int, code: Code) -> None:
