@@ -183,10 +183,10 @@ class RunScreen(DetailScreen):
         for name, text, log in detail.failures:
             lines += [(f"✗ {name}", "bad"), *self.lines(text), *([(f"log: {log}", "dim")] if log else []), ("", "")]
         self.section("failures").show(lines, ("nothing failed", "ok"))
-        log = self.section("log")
+        events = self.section("log")
         if first:
-            log.tails = log.follow = not detail.over
-        log.show(list(enumerate(detail.log)), ("no events", "dim"))
+            events.tails = events.follow = not detail.over
+        events.show(list(enumerate(detail.log)), ("no events", "dim"))
         self.section("tags").show(detail.tags)
         if first and detail.failures and not self._first:
             self.call_after_refresh(self.action_tab_number, 2)

@@ -1280,13 +1280,13 @@ def test_a_start_that_fails_at_once_shows_why_and_not_that_it_goes_on() -> None:
     async def go() -> None:
         down = shop(stack=replace(shop().stack, phase="down"), services=full())
         async with shown(down) as (app, pilot, backend):
-            where = Where(Path("/work/floe.yaml"), 4)
+            where = Where(Path("/shop/floe.yaml"), 4)
             backend.refuse = FloeError(Code.UNKNOWN_REFERENCE, "catalog `x` is not defined", where=where)
             await pilot.press("S")
-            await seen(app, pilot, "at /work/floe.yaml:4")
+            await seen(app, pilot, "at /shop/floe.yaml:4")
             await until_focused(app, pilot, "why")
             await settled(pilot)
-            assert "at /work/floe.yaml:4" in screen_text(app), "it stays there"
+            assert "at /shop/floe.yaml:4" in screen_text(app), "it stays there"
             await pilot.press("1")
             assert "the supervisor starts" not in await seen(app, pilot, "no part had begun")
 
