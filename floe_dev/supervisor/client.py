@@ -24,7 +24,7 @@ from floe_dev.model.layout import Layout
 from floe_dev.model.status import Event, StackStatus
 from floe_dev.supervisor.lock import is_held, read_holder
 from floe_dev.supervisor.paths import CONTAINERS_MARK, project_key, project_marker
-from floe_dev.supervisor.quick import TIMEOUT_SECONDS, hangs, quick_status
+from floe_dev.supervisor.quick import quick_status
 from floe_dev.supervisor.registry import registered, unregister
 from floe_dev.supervisor.state import load_state, prepare_state_dir
 
@@ -97,20 +97,8 @@ def events(root: Path) -> Iterator[Event]:
 
 def status(root: Path) -> StackStatus | None:
     """The stack as last seen; None where no supervisor runs, FloeError 2002 where one does not answer."""
-    connection = _connect(root)
-    if connection is None:
-        return None
-    with connection:
-        connection.settimeout(TIMEOUT_SECONDS)
-        try:
-            return StackStatus.model_validate(_request(connection, {"op": "status"}))
-        except TimeoutError as late:
-            holder = read_holder(Layout(root.resolve()))
-            if holder is None:
-                return None
-            raise hangs(holder) from late
-        except (OSError, EOFError):
-            return None
+    found = quick_status(root)
+    return None if found is None else StackStatus.model_validate(found)
 
 
 def send(root: Path, command: StackCommand) -> str:

@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 3.0
 
 
 def quick_status(root: Path) -> dict[str, Any] | None:
-    """What `client.status` answers, as its JSON form; None where no supervisor runs.
+    """The stack as last seen, in its JSON form; None where no supervisor runs.
 
     Raises FloeError 2002 where one runs and does not answer.
     """
@@ -32,7 +32,7 @@ def quick_status(root: Path) -> dict[str, Any] | None:
             with connection.makefile("rb") as lines:
                 answer = json.loads(lines.readline() or b"{}")
         except TimeoutError as late:
-            raise hangs(holder) from late
+            raise _hangs(holder) from late
         except (OSError, ValueError):
             return None
     found = answer.get("ok")
@@ -44,7 +44,7 @@ def running_projects() -> list[Path]:
     return [root for root in registered() if _runs(root)]
 
 
-def hangs(holder: Holder) -> FloeError:
+def _hangs(holder: Holder) -> FloeError:
     """The error of a supervisor that lives and does not answer."""
     return FloeError(
         Code.SUPERVISOR_FAILED,

@@ -21,13 +21,16 @@ from floe_dev.dashboard.details import Details
 from floe_dev.dashboard.secrets import HIDDEN, hidden, secret_values
 from floe_dev.drivers.logs import open_log, trim
 from floe_dev.model.connection import Credential
+from floe_dev.model.layout import Layout
 from floe_dev.model.state import ServiceView
 from floe_dev.model.status import Event
 from floe_dev.session import Session
 from floe_dev.supervisor import client
+from floe_dev.supervisor.lock import Holder, SupervisorLock
 from floe_dev.watch.logs import LINE_LIMIT, TAIL_BYTES, read_log
 from floe_dev.watch.store import StateStore
 from floe_dev.watch.supervisor import SupervisorWatch
+from tests.drivers.helpers import eventually
 
 
 def test_an_environment_hides_secrets_by_name_and_by_value() -> None:
@@ -79,10 +82,12 @@ def test_what_is_not_there_yet_while_the_stack_starts_is_loading_and_not_stale()
     assert store.state.assets.reason == "no answer for more than 5 s"
 
 
-def test_a_supervisor_of_another_version_is_told_with_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_supervisor_of_another_version_is_told_with_what_to_do(tmp_path: Path) -> None:
     address = tmp_path / "s"
+    Layout(tmp_path).state_dir.mkdir()
+    lock = SupervisorLock.acquire(Layout(tmp_path))
+    assert lock is not None
+    lock.describe(Holder(str(tmp_path), os.getpid(), "test", str(address)))
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(address))
     server.listen()
@@ -99,25 +104,18 @@ def test_a_supervisor_of_another_version_is_told_with_what_to_do(
 
     threading.Thread(target=answer, daemon=True).start()
 
-    def connect(_root: Path) -> socket.socket:
-        made = socket.socket(socket.AF_UNIX)
-        made.connect(str(address))
-        return made
-
-    monkeypatch.setattr(client, "_connect", connect)
     store = StateStore()
     watch = SupervisorWatch(store, tmp_path)
     watch.start()
     try:
-        give_up = time.monotonic() + 10
-        while store.state.services.reason is None:
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
-        assert "another version of floe" in store.state.services.reason
-        assert "floe down" in store.state.services.reason
+        eventually(lambda: store.state.services.reason is not None, "nothing is told", seconds=10)
+        reason = store.state.services.reason or ""
+        assert "another version of floe" in reason
+        assert "floe down" in reason
     finally:
         watch.stop()
         server.close()
+        lock.release()
 
 
 def test_an_event_that_is_not_understood_is_told_and_does_not_end_the_watching(
@@ -135,10 +133,7 @@ def test_an_event_that_is_not_understood_is_told_and_does_not_end_the_watching(
     watch = SupervisorWatch(store, tmp_path)
     watch.start()
     try:
-        give_up = time.monotonic() + 10
-        while len(asked) < 2:
-            assert time.monotonic() < give_up, "it ended"
-            time.sleep(0.05)
+        eventually(lambda: len(asked) >= 2, "it ended", seconds=10)
     finally:
         watch.stop()
     assert store.state.services.stale_since is not None
