@@ -5,7 +5,6 @@ Nothing but the standard library: PyIceberg would cost 0.6 s of imports before t
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import threading
@@ -56,9 +55,8 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections that nobody uses; a later request opens a new one."""
-        with contextlib.suppress(IndexError):
-            while True:
-                self._idle.pop().close()
+        while (connection := self._kept()) is not None:
+            connection.close()
 
     def token(self) -> str:
         """An access token of this principal; raises FloeError 3001 or 3002."""

@@ -24,6 +24,7 @@ from floe_dev.cli.render.errors import error_text
 from floe_dev.cli.render.style import count_text, terminal_width
 from floe_dev.cli.render.tables import FORMATS, write
 from floe_dev.compute.duckdb import refused_write
+from floe_dev.compute.views import identifier
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.units import duration
 
@@ -135,7 +136,7 @@ class _Shell:
                 for info in self.session.tables():
                     self.output.data(info.identifier)
             case ".schema" if argument:
-                quoted = ".".join('"' + part.strip('"').replace('"', '""') + '"' for part in argument.split("."))
+                quoted = ".".join(identifier(part.strip('"')) for part in argument.split("."))
                 run_statements(self.connection, self.output, f"describe {quoted}", self.form, self.limit)
             case ".format" if argument in FORMATS:
                 self.form = argument

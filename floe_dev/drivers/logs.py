@@ -74,14 +74,15 @@ def read_log_bytes(path: Path, position: int | None = None, limit: int | None = 
     """
     aside = _size(_aside(path))
     size = _size(path)
-    moved = position is not None and size < position
-    restarted = position is not None and moved and aside < position
+    restarted = False
     if position is None:
         asked = -aside
-    elif restarted:
-        asked = 0
+    elif position <= size:
+        asked = max(position, -aside)
+    elif position <= aside:
+        asked = position - aside  # a position in what was moved aside since
     else:
-        asked = position - aside if moved else max(position, -aside)
+        asked, restarted = 0, True
     start = asked if limit is None else max(asked, size - limit)
     content = b""
     if start < 0:

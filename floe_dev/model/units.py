@@ -1,4 +1,4 @@
-"""Durations and sizes as people read them, on every screen the same."""
+"""Durations, sizes and counts as people read them, on every screen the same."""
 
 from __future__ import annotations
 
@@ -33,3 +33,8 @@ def size(count: int | None) -> str:
             return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} TiB"
+
+
+def counted(count: int | None, noun: str) -> str:
+    """`1 file`, `1,234 files`; empty where unknown."""
+    return "" if count is None else f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -245,13 +245,7 @@ class EvaluationScreen(DetailScreen):
             [
                 ("would start", state if found.error or count else ("nothing", "dim")),
                 ("because", found.skipped),
-                (
-                    "",
-                    (
-                        f"{starts}e evaluates again   nothing was started so far",
-                        "dim",
-                    ),
-                ),
+                ("", (f"{starts}e evaluates again   nothing was started so far", "dim")),
             ]
         )
         self.section("requests").show(found.requests, (found.skipped or "it asks for no run", "dim"))

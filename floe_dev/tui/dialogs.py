@@ -122,7 +122,7 @@ class ChoiceScreen(ModalScreen[list[str] | None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """The keys below the list stay on the screen."""
-        self.query_one("#choices", Grid).styles.max_height = max(1, event.size.height * 9 // 10 - _AROUND_CHOICES)
+        self.query_one("#choices", Grid).styles.max_height = _room(event.size.height, _AROUND_CHOICES)
 
     @on(Grid.Opened)
     def _opened(self, event: Grid.Opened) -> None:
@@ -220,11 +220,16 @@ class LineScreen(ModalScreen[None]):
             yield Static(Text("y copies it   Esc leaves", "dim"))
 
     def on_resize(self, event: events.Resize) -> None:
-        """What is long leaves the keys below it on the screen, within the dialog's tenths of the height."""
-        self.query_one(VerticalScroll).styles.max_height = max(1, event.size.height * 9 // 10 - _AROUND_LINE)
+        """What is long leaves the keys below it on the screen."""
+        self.query_one(VerticalScroll).styles.max_height = _room(event.size.height, _AROUND_LINE)
 
     def action_copy(self) -> None:
         """To the clipboard of the terminal."""
         self.app.copy_to_clipboard(self._line)
         self.app.pop_screen()
         self.app.notify(inert(self._line[:_TOLD_CHARACTERS]), title="copied", markup=False)
+
+
+def _room(height: int, around: int) -> int:
+    """Lines that are left within the nine tenths of the screen that a dialog may take."""
+    return max(1, height * 9 // 10 - around)

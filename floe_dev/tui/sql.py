@@ -14,9 +14,10 @@ from textual.widgets import Input, Static
 
 from floe_dev.errors import FloeError
 from floe_dev.model.details import Rows
+from floe_dev.model.units import counted
 from floe_dev.tui.dialogs import DIALOG
 from floe_dev.tui.rows import RowsGrid
-from floe_dev.tui.text import counted, inert
+from floe_dev.tui.text import inert
 
 
 class SqlScreen(ModalScreen[None]):

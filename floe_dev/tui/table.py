@@ -12,13 +12,13 @@ from floe_dev.errors import FloeError
 from floe_dev.model.commands import Rollback
 from floe_dev.model.details import FileView, PartitionView, Rows, SnapshotView, TableDetail, TableFiles
 from floe_dev.model.state import State, TableView
-from floe_dev.model.units import size
+from floe_dev.model.units import counted, size
 from floe_dev.tui.asset import COLUMNS
 from floe_dev.tui.detail import LINES, PAIRS, DetailScreen, Line
 from floe_dev.tui.grid import Column, Grid
 from floe_dev.tui.join import Links, complete
 from floe_dev.tui.rows import RowsGrid, rows_title
-from floe_dev.tui.text import Cell, ago, clock, counted, number
+from floe_dev.tui.text import Cell, ago, clock, number
 
 
 def _change(snapshot: SnapshotView) -> Cell:

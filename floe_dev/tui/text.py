@@ -134,11 +134,6 @@ def number(count: int | None) -> str:
     return "" if count is None else f"{count:,}"
 
 
-def counted(count: int | None, noun: str) -> str:
-    """`1 file`, `1,234 files`; empty where unknown."""
-    return "" if count is None else f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def clock(at: float | None) -> str:
     """Local time of day, with the day where it is another one."""
     if at is None:

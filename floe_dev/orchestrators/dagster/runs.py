@@ -16,6 +16,7 @@ from floe_dev.model.layout import Layout
 from floe_dev.model.runs import AssetFailure, RunResult
 from floe_dev.model.state import ENDED
 from floe_dev.model.status import Event
+from floe_dev.model.units import counted
 from floe_dev.orchestrators.dagster.client import DagsterClient
 
 OnEvent = Callable[[Event], None]
@@ -51,13 +52,15 @@ def follow(client: DagsterClient, watch: RunWatch, layout: Layout) -> RunResult:
             status = client.run_status(watch.run_id).lower()
             return watch.result(status, client.run_url(watch.run_id), layout)
         except FloeError as error:
-            now = time.monotonic()
-            if error.code is not Code.DAGSTER_UNREACHABLE or (missing_since or now) + _COMES_BACK_SECONDS < now:
+            if error.code is not Code.DAGSTER_UNREACHABLE:
                 raise
+            now = time.monotonic()
             if missing_since is None:
+                missing_since = now
                 text = "Dagster's web server does not answer; the run goes on, and is followed again once it does"
                 watch.on_event(Event(kind="notice", time=time.time(), data={"text": text}))
-            missing_since = missing_since or now
+            elif now > missing_since + _COMES_BACK_SECONDS:
+                raise
             time.sleep(_LOOK_SECONDS)
 
 
@@ -201,7 +204,7 @@ class RunWatch:
         seconds = entries.get(_DURATION, {}).get("floatValue")
         rows = entries.get(_ROWS, {}).get("intValue")
         self.done.append(key)
-        detail = f"{rows:,} row{'' if rows == 1 else 's'}" if rows is not None else None
+        detail = counted(rows, "row") or None
         if seconds is None and self._asset_of(step) == key:
             # Its rows are written after it was told, and of a partitioned one this is the first partition only.
             self.made[step] = detail
