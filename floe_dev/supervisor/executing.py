@@ -159,8 +159,7 @@ def _ask_dagster(
             backfill = instigators.start_backfill(client, keys, partitions)
             return f"backfill {backfill} of {len(partitions)} partitions started"
         case commands.CancelBackfill(backfill_id):
-            instigators.cancel_backfill(client, backfill_id)
-            return f"backfill {backfill_id} is being canceled"
+            return f"backfill {backfill_id}: {instigators.cancel_backfill(client, backfill_id)}"
         case commands.Cancel(run_id):
             client.cancel(run_id)
             return f"run {run_id[:8]} is being canceled"

@@ -83,7 +83,7 @@ class AutomationKeys(FloeScreen):
             self.floe.warn("this backfill is over")
         else:
             asking = (f"Cancel the backfill {item.name}?", f"its runs are canceled too: {item.target}")
-            self.floe.act(CancelBackfill(item.name), asking)
+            self.floe.act(CancelBackfill(item.name), asking, meanwhile="the backfill is being canceled …")
 
 
 class AutomationsScreen(AutomationKeys, ListScreen):  # in this order: Space is another key in a list of assets

@@ -75,6 +75,11 @@ _BACKFILL_CANCEL = """
 mutation Cancel($id: String!) { cancelPartitionBackfill(backfillId: $id) {
   __typename ... on PythonError { message } ... on UnauthorizedError { message } } }
 """
+_BACKFILL_STATUS = """
+query Status($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }
+"""
+#: Seconds between two looks at a backfill that is being canceled.
+_LOOK_SECONDS = 0.5
 #: Dagster's words for ticks -> the dashboard's.
 _TICK_STATES = {"SUCCESS": "done", "SKIPPED": "skipped", "FAILURE": "failed", "STARTED": "running"}
 _PARTITION_TAG = "dagster/partition"
@@ -213,11 +218,27 @@ def start_backfill(client: DagsterClient, keys: Sequence[str], partitions: Seque
     return str(answer["backfillId"])
 
 
-def cancel_backfill(client: DagsterClient, backfill_id: str) -> None:
-    """Cancel a backfill and its runs; FLOE5003 with Dagster's words if it refuses."""
-    answer = client.query(_BACKFILL_CANCEL, id=backfill_id)["cancelPartitionBackfill"]
-    if answer["__typename"] != "CancelBackfillSuccess":
-        raise _refused("Dagster did not cancel the backfill", answer.get("message"))
+def cancel_backfill(client: DagsterClient, backfill_id: str, patience_seconds: float = 30.0) -> str:
+    """Cancel a backfill and its runs; its state when it has ended, or when `patience_seconds` are over.
+
+    Dagster can forget that it was asked: its daemon, while it submits a backfill's runs, puts the state from before
+    over the new one. It is asked again then.
+
+    Raises:
+        FloeError: FLOE5003 with Dagster's words if it refuses.
+    """
+    give_up = time.monotonic() + patience_seconds
+    status = "REQUESTED"
+    while status in ("REQUESTED", "CANCELING"):
+        if status == "REQUESTED":
+            answer = client.query(_BACKFILL_CANCEL, id=backfill_id)["cancelPartitionBackfill"]
+            if answer["__typename"] != "CancelBackfillSuccess":
+                raise _refused("Dagster did not cancel the backfill", answer.get("message"))
+        time.sleep(_LOOK_SECONDS)
+        status = str(client.query(_BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"].get("status"))
+        if time.monotonic() > give_up:
+            break
+    return status.lower().replace("_", " ")
 
 
 def _backfill(client: DagsterClient, backfill_id: str) -> AutomationDetail:

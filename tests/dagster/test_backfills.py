@@ -1,0 +1,51 @@
+"""Canceling a backfill where Dagster forgets that it was asked; the rest is seen on a real stack (tests/tui)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from floe_dev.errors import Code, FloeError
+from floe_dev.orchestrators.dagster.client import DagsterClient
+from floe_dev.orchestrators.dagster.instigators import cancel_backfill
+
+
+class Forgetful(DagsterClient):
+    """Answers with these states one after another, the last one for good."""
+
+    def __init__(self, *states: str, refusal: str = "") -> None:
+        super().__init__("http://127.0.0.1:1")
+        self.states = list(states)
+        self.refusal = refusal
+        self.asked = 0
+
+    def query(self, text: str, /, **variables: Any) -> dict[str, Any]:
+        assert variables == {"id": "abcdefgh"}
+        if "cancelPartitionBackfill" in text:
+            self.asked += 1
+            kind = "PythonError" if self.refusal else "CancelBackfillSuccess"
+            return {"cancelPartitionBackfill": {"__typename": kind, "message": self.refusal}}
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return {"partitionBackfillOrError": {"status": state}}
+
+
+def test_a_request_that_is_forgotten_is_made_again() -> None:
+    dagster = Forgetful("CANCELING", "REQUESTED", "CANCELING", "CANCELED")
+    assert cancel_backfill(dagster, "abcdefgh") == "canceled"
+    assert dagster.asked == 2
+
+
+def test_one_that_ended_by_itself_is_not_told_as_canceled() -> None:
+    assert cancel_backfill(Forgetful("COMPLETED_SUCCESS"), "abcdefgh") == "completed success"
+
+
+def test_one_that_takes_longer_is_not_waited_for() -> None:
+    assert cancel_backfill(Forgetful("CANCELING"), "abcdefgh", patience_seconds=0.0) == "canceling"
+
+
+def test_a_refusal_is_told_in_dagsters_words() -> None:
+    with pytest.raises(FloeError) as refused:
+        cancel_backfill(Forgetful("REQUESTED", refusal="there is no such backfill"), "abcdefgh")
+    assert refused.value.code is Code.DAGSTER_UNREACHABLE
+    assert "no such backfill" in (refused.value.why or "")
