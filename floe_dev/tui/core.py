@@ -20,6 +20,9 @@ from floe_dev.tui.text import inert
 from floe_dev.tui.typeahead import TypeAheadApp
 
 R = TypeVar("R")
+
+#: The name of a thread that fetches or does something for a screen.
+WORK = "floe-dashboard-work"
 #: Seconds that changes are gathered before they are drawn.
 _GATHER_SECONDS = 0.08
 #: Ages ("5 s") are drawn anew this often.
@@ -143,7 +146,7 @@ class CoreApp(TypeAheadApp):
                 answer = FloeError(Code.INTERNAL, f"{type(error).__name__}: {error}", fix="floe doctor")
             _soon(loop, self.call_later, done, answer)
 
-        threading.Thread(target=run, name="floe-dashboard-work", daemon=True).start()
+        threading.Thread(target=run, name=WORK, daemon=True).start()
 
     def act(
         self,

@@ -38,17 +38,19 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **(extra or {})}
 
 
-def cheapest(arguments: list[str], cwd: Path, cache: Path, env: Mapping[str, str] | None = None) -> float:
-    """Processor seconds of the cheapest of several whole processes, with compiled bytecode as an installed floe has it.
+def cost(arguments: list[str], cwd: Path, cache: Path, env: Mapping[str, str] | None = None) -> float:
+    """What `floe` with these arguments costs, in starts of a bare interpreter: a share of the same moment's machine.
 
-    Processor time, not the clock: on an idle machine they are the same, and tests run on busy ones.
+    Processor time of whole processes, the cheapest of several each, with compiled bytecode as an installed floe has it.
     """
     variables = environment({**(env or {}), "PYTHONPYCACHEPREFIX": str(cache)})
     variables.pop("PYTHONDONTWRITEBYTECODE", None)
-    best = 60.0
+    programs = {"floe": [str(FLOE), *arguments], "bare": [sys.executable, "-c", "pass"]}
+    best = dict.fromkeys(programs, 60.0)
     for _ in range(6):
-        with subprocess.Popen([str(FLOE), *arguments], cwd=cwd, env=variables, stdout=-3, stderr=-3) as process:
-            _, _, usage = os.wait4(process.pid, 0)
-            process.returncode = 0
-        best = min(best, usage.ru_utime + usage.ru_stime)
-    return best
+        for name, program in programs.items():
+            with subprocess.Popen(program, cwd=cwd, env=variables, stdout=-3, stderr=-3) as process:
+                _, _, usage = os.wait4(process.pid, 0)
+                process.returncode = 0
+            best[name] = min(best[name], usage.ru_utime + usage.ru_stime)
+    return best["floe"] / best["bare"]

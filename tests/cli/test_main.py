@@ -18,7 +18,7 @@ from floe_dev.cli.main import main
 from floe_dev.cli.program import cli
 from floe_dev.cli.registry import COMMANDS
 from floe_dev.errors import Code, ExitCode
-from tests.cli.helpers import FLOE, cheapest, environment, floe
+from tests.cli.helpers import FLOE, cost, environment, floe
 from tests.cli.tiny import make_tiny
 
 
@@ -221,8 +221,8 @@ def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Pat
     assert done.stderr.strip() == "[]"
 
 
-def test_help_takes_less_than_150_ms(tmp_path: Path) -> None:
-    assert cheapest(["--help"], tmp_path, tmp_path / "cache") < 0.15
+def test_help_costs_little_more_than_python(tmp_path: Path) -> None:
+    assert cost(["--help"], tmp_path, tmp_path / "cache") < 12
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -13,7 +13,7 @@ from pyiceberg.catalog.rest import RestCatalog
 from floe_dev.errors import ExitCode
 from floe_dev.session import Session
 from tests.cli.conftest import RunningStack
-from tests.cli.helpers import cheapest, environment, floe
+from tests.cli.helpers import cost, environment, floe
 
 pytestmark = pytest.mark.stack
 
@@ -67,8 +67,8 @@ def test_status_tells_services_ports_and_urls(stack: RunningStack) -> None:
     assert set(status["urls"]) == {"catalog", "dagster"}
 
 
-def test_status_takes_less_than_150_ms(stack: RunningStack, tmp_path: Path) -> None:
-    assert cheapest(["status"], stack.root, tmp_path / "cache", stack.env) < 0.15
+def test_status_costs_little_more_than_python(stack: RunningStack, tmp_path: Path) -> None:
+    assert cost(["status"], stack.root, tmp_path / "cache", stack.env) < 12
 
 
 def test_status_imports_nothing_heavy(stack: RunningStack) -> None:

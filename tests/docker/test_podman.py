@@ -41,7 +41,7 @@ def podman(plain_engine: Any, base_image: str, monkeypatch: pytest.MonkeyPatch) 
         command = [*base, "system", "service", "-t", "0", address]
         service = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not (folder / "s.sock").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         monkeypatch.setenv("DOCKER_HOST", address)

@@ -20,7 +20,7 @@ def alive(pid: int) -> bool:
     return not is_zombie(pid)
 
 
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Fail with `what` unless `condition` holds within `seconds`."""
     give_up = time.monotonic() + seconds
     while not condition():

@@ -168,10 +168,11 @@ def test_readiness_names_the_step_that_failed(site: Site) -> None:
 
 
 def test_being_complete_is_found_out_fast(site: Site) -> None:
-    site.provision()
     began = time.perf_counter()
+    site.provision()
+    provisioned = time.perf_counter()
     assert is_complete(site.root, NAMESPACES, site.layout)
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - provisioned < (provisioned - began) / 2
 
 
 def test_a_recorded_polaris_takes_every_request_and_the_second_run_changes_nothing(tmp_path: Path) -> None:

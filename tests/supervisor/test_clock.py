@@ -53,7 +53,7 @@ def test_a_running_stack_goes_on_and_mends_itself(stack: TinyStack, clock: Clock
         assert stack.port("a") == port
     started = time.monotonic()
     stack.down()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
     stack.assert_gone()
 
 

@@ -147,7 +147,7 @@ def hang_dagster(stack: TinyStack, count: int) -> list[Asking]:
     supervisor = psutil.Process(stack.supervisor_pid())
     # A thread of the start's may still come or go, which is why one is asked for more.
     asked = [Asking(stack, commands.Materialize(("bronze/numbers",))) for _ in range(count)]
-    eventually(lambda: _under_way(supervisor) == count, "the commands are not under way", seconds=10)
+    eventually(lambda: _under_way(supervisor) == count, "the commands are not under way")
     return asked
 
 
@@ -161,7 +161,7 @@ def test_a_hung_dagster_keeps_neither_status_nor_restart_nor_down_waiting(stack:
     began = time.monotonic()
     status = stack.status()
     assert status is not None
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
     before = stack.pid("other")
     assert client.send(stack.root, commands.RestartService("other")) == "other was restarted"
     assert stack.pid("other") != before
@@ -170,7 +170,7 @@ def test_a_hung_dagster_keeps_neither_status_nor_restart_nor_down_waiting(stack:
     began = time.monotonic()
     stack.down()
     # The hung service takes its grace of stopping, the commands nothing.
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 15
     for one in asked:
         error = one.error(1)
         assert error.code is Code.NOT_RUNNING
@@ -264,7 +264,7 @@ def test_a_command_is_carried_out_though_whoever_sent_it_is_gone(stack: TinyStac
     with client._connect(stack.root) as connection:  # type: ignore[union-attr]
         message = {"op": "command", **commands.encode(commands.RestartService("a"))}
         connection.sendall(json.dumps(message).encode() + b"\n")
-    eventually(lambda: _restarted(stack, before), "it was not restarted", seconds=10)
+    eventually(lambda: _restarted(stack, before), "it was not restarted")
 
 
 def _restarted(stack: TinyStack, before: int) -> bool:

@@ -50,7 +50,7 @@ def test_up_status_down(stack: TinyStack) -> None:
 
     started = time.monotonic()
     told = stack.down()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
     assert told[-1].kind == "stopped"
     assert stack.status() is None
     assert running_projects() == []

@@ -66,7 +66,7 @@ class RunningReceiver:
         self.process.wait()
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for the condition; what never comes fails the test."""
     give_up = time.monotonic() + seconds
     while not condition():
@@ -86,7 +86,7 @@ def start(root: Path, *options: str, first: str = "", **environment: str) -> Run
         ],
         env={**os.environ, "FLOE_TELEMETRY_TOKEN": TOKEN, **environment},
     )
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 60
     while True:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from textual.pilot import Pilot
 
 from floe_dev.tui.app import DashboardApp
+from floe_dev.tui.core import WORK
 
 R = TypeVar("R")
 
@@ -23,7 +25,7 @@ def screen_text(app: DashboardApp) -> str:
     return "\n".join("".join(segment.text for segment in strip).ljust(width) for strip in lines)
 
 
-async def seen(app: DashboardApp, pilot: Pilot[str], words: str, seconds: float = 8.0) -> str:
+async def seen(app: DashboardApp, pilot: Pilot[str], words: str, seconds: float = 60.0) -> str:
     """Wait until these words stand on the screen; the whole of it."""
     give_up = time.monotonic() + seconds
     text = ""
@@ -36,8 +38,11 @@ async def seen(app: DashboardApp, pilot: Pilot[str], words: str, seconds: float 
 
 
 async def settled(pilot: Pilot[str]) -> None:
-    """Threads have answered and the screen is drawn."""
+    """Threads have answered, but for one that hangs, and the screen is drawn."""
     await asyncio.sleep(0.25)
+    give_up = time.monotonic() + 3
+    while time.monotonic() < give_up and any(each.name == WORK for each in threading.enumerate()):
+        await pilot.pause(0.02)
     await pilot.pause()
 
 

@@ -73,7 +73,7 @@ class Terminal:
         self.output += found
         return found
 
-    def wait_for(self, words: bytes, seconds: float = 30.0) -> float:
+    def wait_for(self, words: bytes, seconds: float = 60.0) -> float:
         """Seconds until it has written these words, from now on."""
         began = time.monotonic()
         found = b""
@@ -82,7 +82,7 @@ class Terminal:
             found += self.read(0.05)
         return time.monotonic() - began
 
-    def ended(self, seconds: float = 15.0) -> int:
+    def ended(self, seconds: float = 60.0) -> int:
         """Its exit code, once it ends by itself."""
         give_up = time.monotonic() + seconds
         while time.monotonic() < give_up:
@@ -94,7 +94,7 @@ class Terminal:
                 return os.waitstatus_to_exitcode(status)
         raise AssertionError(f"it goes on: {self.output[-2000:]!r}")
 
-    def stopped(self, seconds: float = 10.0) -> bool:
+    def stopped(self, seconds: float = 60.0) -> bool:
         """Whether it stopped itself (Ctrl-Z)."""
         give_up = time.monotonic() + seconds
         while time.monotonic() < give_up:

@@ -56,14 +56,14 @@ class Stack:
         to_copy = partial(portable, project=self.session.root)
         app = DashboardApp(self.backend, portable=to_copy, **options)  # type: ignore[arg-type]
         async with app.run_test(size=size, notifications=True) as pilot:
-            await seen(app, pilot, "bronze/numbers", 20)
+            await seen(app, pilot, "bronze/numbers")
             yield app, pilot
 
 
 async def to_row(app: DashboardApp, pilot: Pilot[str], key: str, panel: str) -> None:
     """The cursor on the row of that key in that panel of the overview."""
     grid = app.screen.query_one(f"#{panel}", Grid)
-    give_up = time.monotonic() + 15
+    give_up = time.monotonic() + 60
     while not any(grid._key(item) == key for item in grid.items):
         assert time.monotonic() < give_up, f"{key} is not among {[grid._key(item) for item in grid.items]}"
         await pilot.pause(0.2)
@@ -113,8 +113,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         async def go() -> None:
             app = DashboardApp(backend, start=StartStack())
             async with app.run_test(size=SIZE) as pilot:
-                await seen(app, pilot, "> start", 20)
-                text = await seen(app, pilot, "catalog", 30)
+                await seen(app, pilot, "> start")
+                text = await seen(app, pilot, "catalog")
                 assert "start-up" in text
                 assert "█" in await seen(app, pilot, "● ready", 90), "parts of the start have bars"
                 await seen(app, pilot, "1 services 5", 120)
@@ -144,7 +144,7 @@ def test_the_overview_shows_services_assets_tables_and_traces(stack: Stack) -> N
             text = await seen(app, pilot, "silver.totals")
             for words in ("dagster-webserver", "MiB", "gold/summary", "1/1", "3/3", "4 traces"):
                 assert words in text, words
-            await seen(app, pilot, "run of", 20)
+            await seen(app, pilot, "run of")
 
     run(go())
 
@@ -199,7 +199,7 @@ def test_the_join_is_one_key_and_escape_goes_back(stack: Stack) -> None:
             await seen(app, pilot, "steps")
             await seen(app, pilot, "silver/totals")
             await pilot.press("t")
-            text = await seen(app, pilot, "commit silver.totals", 20)
+            text = await seen(app, pilot, "commit silver.totals")
             assert "█ critical path" in text
             await to_span(app, pilot, "commit silver.totals")
             await pilot.press("s")
@@ -229,7 +229,7 @@ def test_a_trace_folds_and_shows_attributes_and_logs(stack: Stack) -> None:
         async with stack.app() as (app, pilot):
             await to_row(app, pilot, "silver/totals", "assets")
             await pilot.press("t")
-            await seen(app, pilot, "model totals", 20)
+            await seen(app, pilot, "model totals")
             await pilot.press("home", "space")
             await pilot.pause()
             assert "model totals" not in screen_text(app)
@@ -276,7 +276,7 @@ def test_a_service_has_its_log_its_environment_without_secrets_and_is_restarted(
             await pilot.press("R")
             await seen(app, pilot, "Restart dagster-daemon?")
             await pilot.press("y")
-            await seen(app, pilot, "dagster-daemon was restarted", 60)
+            await seen(app, pilot, "dagster-daemon was restarted")
 
     run(go())
 
@@ -293,21 +293,21 @@ def test_the_path_of_a_change_takes_under_ten_keys_a_step(stack: Stack) -> None:
                 pilot, lambda: {one.run_id for one in stack.backend.state.runs.items} - before, "no run began", 30
             )
             (new,) = {one.run_id for one in stack.backend.state.runs.items} - before
-            await seen(app, pilot, "◌ running", 30)
+            await seen(app, pilot, "◌ running")
             await pilot.press("u")
             await seen(app, pilot, f"run {new[:8]}")
             await seen(app, pilot, "✓ success", 90)
-            await until(pilot, lambda: new in {one.run_id for one in stack.backend.state.traces.items}, "no trace", 30)
+            await until(pilot, lambda: new in {one.run_id for one in stack.backend.state.traces.items}, "no trace")
             await pilot.press("t")
-            await seen(app, pilot, "commit silver.totals", 20)
+            await seen(app, pilot, "commit silver.totals")
             await pilot.press("s")
             await seen(app, pilot, "operation")
             grid = app.screen.query_one("#snapshots", Grid)
-            await until(pilot, lambda: grid.current is not None and grid.current.run_id == new, "another snapshot", 10)
+            await until(pilot, lambda: grid.current is not None and grid.current.run_id == new, "another snapshot")
             await pilot.press("1")
             await seen(app, pilot, "total")
             rows = app.screen.query_one("#preview", Grid)
-            await until(pilot, lambda: len(rows.items) == 3, "no rows", 20)
+            await until(pilot, lambda: len(rows.items) == 3, "no rows")
 
     run(go())
 
@@ -322,7 +322,7 @@ def test_a_broken_model_tells_its_reason_and_is_retried(stack: Stack) -> None:
             await pilot.press("r", "enter")
             await seen(app, pilot, "press ! to see why", 90)
             await pilot.press("exclamation_mark")
-            text = await seen(app, pilot, "amuont", 20)
+            text = await seen(app, pilot, "amuont")
             assert "totals" in text
             assert "✗ failed" in text
             model.write_text(good)
@@ -330,7 +330,7 @@ def test_a_broken_model_tells_its_reason_and_is_retried(stack: Stack) -> None:
             await pilot.press("C")
             await seen(app, pilot, "Write a failure capsule?")
             await pilot.press("y")
-            await seen(app, pilot, "written: ", 30)
+            await seen(app, pilot, "written: ")
             (file,) = stack.session.layout.state_dir.glob("capsules/*-dashboard.zip")
             assert zipfile.is_zipfile(file)
             await pilot.press("R")
@@ -360,15 +360,15 @@ def test_a_run_is_canceled_after_asking(stack: Stack) -> None:
         async with stack.app() as (app, pilot):
             await to_row(app, pilot, "bronze/slow", "assets")
             await pilot.press("r", "enter")
-            await until(pilot, lambda: stack.backend.state.runs.items[0].status == "started", "it does not run", 60)
+            await until(pilot, lambda: stack.backend.state.runs.items[0].status == "started", "it does not run")
             await pilot.press("u")
             await seen(app, pilot, "run ")
             await pilot.press("l")
-            await seen(app, pilot, "slow goes on until it is canceled", 40)
+            await seen(app, pilot, "slow goes on until it is canceled")
             await pilot.press("x")
             await seen(app, pilot, "Cancel the run of bronze/slow?")
             await pilot.press("y")
-            await until(pilot, lambda: stack.backend.state.runs.items[0].status == "canceled", "not canceled", 60)
+            await until(pilot, lambda: stack.backend.state.runs.items[0].status == "canceled", "not canceled")
 
     try:
         run(go())
@@ -389,7 +389,7 @@ def test_a_table_is_rolled_back_to_a_snapshot_and_the_rows_are_compared(stack: S
             text = await seen(app, pilot, "Roll silver.totals back to snapshot")
             assert "rows: 3 → 3" in text
             await pilot.press("y")
-            await seen(app, pilot, "again", 30)
+            await seen(app, pilot, "again")
             detail = stack.backend.table("silver.totals")
             assert next(one for one in detail.snapshots if one.current).snapshot_id == first
             await pilot.press("home", "b")
@@ -433,12 +433,12 @@ def test_partitions_are_backfilled_and_the_backfill_is_seen(stack: Stack) -> Non
             await pilot.press("r")
             await seen(app, pilot, "all 3")
             await pilot.press("enter")
-            await seen(app, pilot, "of 3 partitions started", 30)
+            await seen(app, pilot, "of 3 partitions started")
             await pilot.press("6")
             grid = app.screen.query_one("#automations", Grid)
-            await until(pilot, lambda: any(one.kind == "backfill" for one in grid.items), "no backfill is listed", 30)
+            await until(pilot, lambda: any(one.kind == "backfill" for one in grid.items), "no backfill is listed")
             await pilot.press("end", "enter")
-            text = await seen(app, pilot, "2025-01-03", 20)
+            text = await seen(app, pilot, "2025-01-03")
             assert "bronze/daily" in text
             await seen(app, pilot, "✓ done", 120)
             await pilot.press("x")
@@ -469,16 +469,16 @@ def test_a_backfill_that_goes_on_is_canceled_after_asking(stack: Stack) -> None:
                 names[:] = [one.name for one in stack.backend.state.automations.items if one.name not in before]
                 return bool(names)
 
-            await until(pilot, new, "no backfill begins", 30)
-            await until(pilot, lambda: any(not one.over for one in stack.backend.state.runs.items), "no run", 60)
+            await until(pilot, new, "no backfill begins")
+            await until(pilot, lambda: any(not one.over for one in stack.backend.state.runs.items), "no run")
             await pilot.press("6")
-            await seen(app, pilot, names[0][:8], 20)
+            await seen(app, pilot, names[0][:8])
             app.screen.query_one("#automations", Grid).select(f"backfill {names[0]}")
             await pilot.press("x")
             await seen(app, pilot, "Cancel the backfill")
             await pilot.press("y")
             await until(pilot, lambda: newest() == "canceled", "the backfill is not canceled", 90)
-            await until(pilot, lambda: all(one.over for one in stack.backend.state.runs.items), "a run goes on", 60)
+            await until(pilot, lambda: all(one.over for one in stack.backend.state.runs.items), "a run goes on")
             assert "canceled" in {one.status for one in stack.backend.state.runs.items[:3]}
 
     try:
@@ -491,27 +491,27 @@ def test_automations_are_switched_evaluated_and_started(stack: Stack) -> None:
     async def go() -> None:
         async with stack.app() as (app, pilot):
             await pilot.press("6")
-            await seen(app, pilot, "every_morning", 20)
+            await seen(app, pilot, "every_morning")
             grid = app.screen.query_one("#automations", Grid)
             grid.select("schedule every_morning")
             await pilot.press("space")
-            await seen(app, pilot, "every_morning is on", 20)
-            await seen(app, pilot, "in ", 20)
+            await seen(app, pilot, "every_morning is on")
+            await seen(app, pilot, "in ")
             await pilot.press("space")
-            await seen(app, pilot, "every_morning is off", 20)
+            await seen(app, pilot, "every_morning is off")
             await pilot.press("e")
-            await seen(app, pilot, "1 run", 30)
+            await seen(app, pilot, "1 run")
             before = len(stack.backend.state.runs.items)
             await pilot.press("r")
-            await seen(app, pilot, "every_morning started run", 30)
-            await until(pilot, lambda: len(stack.backend.state.runs.items) > before, "no run", 20)
+            await seen(app, pilot, "every_morning started run")
+            await until(pilot, lambda: len(stack.backend.state.runs.items) > before, "no run")
             grid.select("sensor new_totals")
             await pilot.press("e")
             await seen(app, pilot, "new_totals now")
-            await seen(app, pilot, "would start", 30)
+            await seen(app, pilot, "would start")
             await pilot.press("escape", "enter")
-            await seen(app, pilot, "no tick yet", 20)
-            await until(pilot, lambda: stack.backend.state.runs.items[0].over, "it does not end", 60)
+            await seen(app, pilot, "no tick yet")
+            await until(pilot, lambda: stack.backend.state.runs.items[0].over, "it does not end")
 
     run(go())
 
@@ -523,7 +523,7 @@ def test_sql_on_the_selected_table_and_what_can_be_copied(stack: Stack, tmp_path
             await pilot.press("colon")
             await pilot.pause()
             await pilot.press("enter")
-            await seen(app, pilot, "4 rows", 30)
+            await seen(app, pilot, "4 rows")
             await pilot.press("escape")
             await to_row(app, pilot, "silver/totals", "assets")
             await pilot.press("enter")
@@ -545,7 +545,7 @@ def test_sql_on_the_selected_table_and_what_can_be_copied(stack: Stack, tmp_path
             await pilot.press("y")
             assert "dbt command" not in await seen(app, pilot, "floe run bronze/numbers"), "it is no dbt model"
             await pilot.press("escape", "t")
-            await seen(app, pilot, "critical path", 20)
+            await seen(app, pilot, "critical path")
             await pilot.press("y", "down", "enter")
             await settled(pilot)
             copied.append(app.clipboard)
@@ -582,13 +582,13 @@ def test_read_only_has_no_action_and_several_attach_at_once(stack: Stack) -> Non
         try:
             app = DashboardApp(other, read_only=True)
             async with app.run_test(size=SIZE, notifications=True) as pilot:
-                await seen(app, pilot, "bronze/numbers", 20)
+                await seen(app, pilot, "bronze/numbers")
                 runs = len(other.state.runs.items)
                 await to_row(app, pilot, "bronze/numbers", "assets")
                 await pilot.press("r")
                 await seen(app, pilot, "started with --read-only")
                 await pilot.press("colon", *"create table silver.x as select 1", "enter")
-                await seen(app, pilot, "not authorized", 30)
+                await seen(app, pilot, "not authorized")
                 await pilot.press("escape")
                 assert len(other.state.runs.items) == runs
                 assert "silver.x" not in {one.identifier for one in stack.backend.state.tables.items}
@@ -604,7 +604,7 @@ def test_a_terminal_that_closes_leaves_the_stack_untouched(stack: Stack) -> None
     try:
         terminal.wait_for(b"dagster-webserver", 60)
         terminal.close()
-        give_up = time.monotonic() + 15
+        give_up = time.monotonic() + 60
         while os.waitpid(terminal.pid, os.WNOHANG)[0] == 0:
             assert time.monotonic() < give_up, "it lives on without a terminal"
             time.sleep(0.05)
@@ -645,7 +645,7 @@ def test_over_ssh_a_run_is_told_by_the_terminal_and_the_browser_is_the_users(sta
         terminal.write(b"w")
         terminal.wait_for(b"opened", 20)
         dagster = stack.backend.state.stack.urls["dagster"]
-        give_up = time.monotonic() + 10
+        give_up = time.monotonic() + 60
         while not opened.exists():
             assert time.monotonic() < give_up, "the browser was not started"
             time.sleep(0.1)
@@ -677,18 +677,18 @@ def hung(stack: Stack, service: str) -> Iterator[None]:
 def test_a_hung_catalog_is_stale_with_its_reason_and_the_other_panels_go_on(stack: Stack) -> None:
     async def go() -> None:
         async with stack.app() as (app, pilot):
-            await seen(app, pilot, "bronze.numbers", 20)
+            await seen(app, pilot, "bronze.numbers")
             with hung(stack, "catalog"):
-                await until(pilot, lambda: stack.backend.state.tables.stale_since is not None, "never stale", 60)
-                text = await seen(app, pilot, "stale since", 10)
+                await until(pilot, lambda: stack.backend.state.tables.stale_since is not None, "never stale")
+                text = await seen(app, pilot, "stale since")
                 assert "bronze.numbers" in text, "what was known last stays"
                 assert stack.backend.state.tables.reason
                 assert stack.backend.state.assets.stale_since is None
                 looked = stack.backend.state.assets.as_of
-                await until(pilot, lambda: stack.backend.state.assets.as_of != looked, "the assets wait too", 20)
+                await until(pilot, lambda: stack.backend.state.assets.as_of != looked, "the assets wait too")
                 await to_row(app, pilot, "bronze/numbers", "assets")
                 await pilot.press("enter")
-                await seen(app, pilot, "last run", 20)
+                await seen(app, pilot, "last run")
                 await pilot.press("escape")
             await until(pilot, lambda: stack.backend.state.tables.stale_since is None, "it stays stale", 90)
 
@@ -700,22 +700,22 @@ def test_a_hung_dagster_is_stale_with_its_reason_and_holds_nothing_else_up(stack
         async with stack.app() as (app, pilot):
             with hung(stack, "dagster-webserver"):
                 await pilot.press("slash", *"bronze/numbers", "enter", "r", "enter")
-                text = await seen(app, pilot, "stale since", 30)
+                text = await seen(app, pilot, "stale since")
                 assert "no answer for more than" in text
                 assert "bronze/numbers" in text, "what was known last stays"
                 looked = stack.backend.state.tables.as_of
-                await until(pilot, lambda: stack.backend.state.tables.as_of != looked, "the tables wait too", 15)
+                await until(pilot, lambda: stack.backend.state.tables.as_of != looked, "the tables wait too")
                 await to_row(app, pilot, "bronze.numbers", "tables")
                 await pilot.press("enter")
-                await seen(app, pilot, "amount", 15)
+                await seen(app, pilot, "amount")
                 await pilot.press("escape")
                 began = time.monotonic()
                 assert stack.session.status() is not None, "the supervisor waits for Dagster"
-                assert time.monotonic() - began < 1
+                assert time.monotonic() - began < 10
             await until(pilot, lambda: stack.backend.state.assets.stale_since is None, "it stays stale", 90)
             # The command has waited, and nothing was lost.
-            await until(pilot, lambda: stack.backend.state.runs.items[0].assets == ("bronze/numbers",), "no run", 60)
-            await until(pilot, lambda: stack.backend.state.runs.items[0].over, "it does not end", 60)
+            await until(pilot, lambda: stack.backend.state.runs.items[0].assets == ("bronze/numbers",), "no run")
+            await until(pilot, lambda: stack.backend.state.runs.items[0].over, "it does not end")
 
     run(go())
 
@@ -731,13 +731,13 @@ def test_a_killed_supervisor_is_told_and_a_new_start_is_found(stack: Stack) -> N
     async def go() -> None:
         async with stack.app() as (app, pilot):
             os.kill(holder.pid, signal.SIGKILL)
-            text = await seen(app, pilot, "the stack is not running", 30)
+            text = await seen(app, pilot, "the stack is not running")
             assert "press S to start it" in text
-            await seen(app, pilot, "stale since", 20)
+            await seen(app, pilot, "stale since")
             assert "bronze/numbers" in screen_text(app)
             await pilot.press("S")
-            await seen(app, pilot, "> start", 20)
+            await seen(app, pilot, "> start")
             await seen(app, pilot, "1 services 5", 120)
-            await until(pilot, lambda: stack.backend.state.assets.stale_since is None, "it stays stale", 60)
+            await until(pilot, lambda: stack.backend.state.assets.stale_since is None, "it stays stale")
 
     run(go())
