@@ -122,11 +122,12 @@ def ago(at: float | None, now: float | None = None) -> str:
 
 
 def until(at: float | None, now: float | None = None) -> str:
-    """How long until then: `in 5 min`; empty where nothing is planned."""
+    """How long until then: `in 5 min`, but `now` as it is; empty where nothing is planned."""
     if at is None:
         return ""
     now = now if now is not None else time.time()
-    return f"in {age(now - max(0.0, at - now), now)}"
+    told = age(now - max(0.0, at - now), now)
+    return told if told == "now" else f"in {told}"
 
 
 def number(count: int | None) -> str:
