@@ -19,21 +19,40 @@ class Forgetful(DagsterClient):
         self.states = list(states)
         self.refusal = refusal
         self.asked = 0
+        #: Runs that go on after the backfill is canceled.
+        self.going: list[str] = []
 
     def query(self, text: str, /, **variables: Any) -> dict[str, Any]:
+        if "terminateRun" in text:
+            self.going.remove(variables["run"])
+            return {"terminateRun": {"__typename": "TerminateRunSuccess"}}
         assert variables == {"id": "abcdefgh"}
         if "cancelPartitionBackfill" in text:
             self.asked += 1
             kind = "PythonError" if self.refusal else "CancelBackfillSuccess"
             return {"cancelPartitionBackfill": {"__typename": kind, "message": self.refusal}}
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        return {"partitionBackfillOrError": {"status": state}}
+        runs = [{"runId": run, "status": "STARTED"} for run in self.going]
+        return {"partitionBackfillOrError": {"status": state, "unfinishedRuns": runs}}
 
 
 def test_a_request_that_is_forgotten_is_made_again() -> None:
     dagster = Forgetful("CANCELING", "REQUESTED", "CANCELING", "CANCELED")
     assert cancel_backfill(dagster, "abcdefgh") == "canceled"
     assert dagster.asked == 2
+
+
+def test_a_run_that_dagster_left_going_is_canceled() -> None:
+    dagster = Forgetful("CANCELING", "CANCELED")
+    dagster.going = ["one", "two"]
+    assert cancel_backfill(dagster, "abcdefgh") == "canceled"
+    assert dagster.going == []
+
+
+def test_runs_that_go_on_after_all_are_told() -> None:
+    dagster = Forgetful("CANCELED")
+    dagster.going = ["one", "two"]
+    assert cancel_backfill(dagster, "abcdefgh", patience_seconds=0.0) == "canceled, but 2 runs go on"
 
 
 def test_one_that_ended_by_itself_is_not_told_as_canceled() -> None:

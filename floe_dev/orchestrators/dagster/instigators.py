@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from floe_dev.errors import Code, FloeError
 from floe_dev.model.commands import RunRequest
 from floe_dev.model.details import AutomationDetail, BackfillPartition, Evaluation, TickView
 from floe_dev.model.state import AutomationView
+from floe_dev.model.units import counted
 from floe_dev.orchestrators.dagster.client import DagsterClient
 
 _LIST = """
@@ -76,7 +78,8 @@ mutation Cancel($id: String!) { cancelPartitionBackfill(backfillId: $id) {
   __typename ... on PythonError { message } ... on UnauthorizedError { message } } }
 """
 _BACKFILL_STATUS = """
-query Status($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }
+query Status($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill {
+  status unfinishedRuns(limit: 100) { runId status } } } }
 """
 #: Seconds between two looks at a backfill that is being canceled.
 _LOOK_SECONDS = 0.5
@@ -219,26 +222,33 @@ def start_backfill(client: DagsterClient, keys: Sequence[str], partitions: Seque
 
 
 def cancel_backfill(client: DagsterClient, backfill_id: str, patience_seconds: float = 30.0) -> str:
-    """Cancel a backfill and its runs; its state when it has ended, or when `patience_seconds` are over.
+    """Cancel a backfill and its runs; its state when all of it has ended, or when `patience_seconds` are over.
 
-    Dagster can forget that it was asked: its daemon, while it submits a backfill's runs, puts the state from before
-    over the new one. It is asked again then.
+    Dagster's daemon can still submit runs meanwhile. It then puts the state from before over the new one, and is asked
+    again; or it takes the backfill for canceled while its last run only begins, and that run is canceled here.
 
     Raises:
         FloeError: FLOE5003 with Dagster's words if it refuses.
     """
     give_up = time.monotonic() + patience_seconds
-    status = "REQUESTED"
-    while status in ("REQUESTED", "CANCELING"):
+    status, going = "REQUESTED", list[str]()
+    while status in ("REQUESTED", "CANCELING") or (status == "CANCELED" and going):
         if status == "REQUESTED":
             answer = client.query(_BACKFILL_CANCEL, id=backfill_id)["cancelPartitionBackfill"]
             if answer["__typename"] != "CancelBackfillSuccess":
                 raise _refused("Dagster did not cancel the backfill", answer.get("message"))
+        for run in going if status == "CANCELED" else ():
+            # One that is over by now is refused, which is as good; whether Dagster answers the next look tells.
+            with suppress(FloeError):
+                client.cancel(run, patience_seconds=0.0)
         time.sleep(_LOOK_SECONDS)
-        status = str(client.query(_BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"].get("status"))
+        backfill = client.query(_BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"]
+        status = str(backfill.get("status"))
+        going = [run["runId"] for run in backfill.get("unfinishedRuns", ())]
         if time.monotonic() > give_up:
             break
-    return status.lower().replace("_", " ")
+    told = status.lower().replace("_", " ")
+    return f"{told}, but {counted(len(going), 'run')} {'goes' if len(going) == 1 else 'go'} on" if going else told
 
 
 def _backfill(client: DagsterClient, backfill_id: str) -> AutomationDetail:
