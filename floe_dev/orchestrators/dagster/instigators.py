@@ -78,14 +78,14 @@ mutation Cancel($id: String!) { cancelPartitionBackfill(backfillId: $id) {
   __typename ... on PythonError { message } ... on UnauthorizedError { message } } }
 """
 _BACKFILL_STATUS = """
-query Status($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill {
-  status unfinishedRuns(limit: 100) { runId status } } } }
+query Status($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }
 """
 #: Seconds between two looks at a backfill that is being canceled.
 _LOOK_SECONDS = 0.5
 #: Dagster's words for ticks -> the dashboard's.
 _TICK_STATES = {"SUCCESS": "done", "SKIPPED": "skipped", "FAILURE": "failed", "STARTED": "running"}
 _PARTITION_TAG = "dagster/partition"
+_BACKFILL_TAG = "dagster/backfill"
 
 
 def automations(client: DagsterClient) -> list[AutomationView]:
@@ -222,7 +222,7 @@ def start_backfill(client: DagsterClient, keys: Sequence[str], partitions: Seque
 
 
 def cancel_backfill(client: DagsterClient, backfill_id: str, patience_seconds: float = 30.0) -> str:
-    """Cancel a backfill and its runs; its state when all of it has ended, or when `patience_seconds` are over.
+    """Cancel a backfill and its runs; its state when each was told, or when `patience_seconds` are over.
 
     Dagster's daemon can still submit runs meanwhile. It then puts the state from before over the new one, and is asked
     again; or it takes the backfill for canceled while its last run only begins, and that run is canceled here.
@@ -232,19 +232,18 @@ def cancel_backfill(client: DagsterClient, backfill_id: str, patience_seconds: f
     """
     give_up = time.monotonic() + patience_seconds
     status, going = "REQUESTED", list[str]()
-    while status in ("REQUESTED", "CANCELING") or (status == "CANCELED" and going):
+    while status in ("REQUESTED", "CANCELING") or going:
         if status == "REQUESTED":
             answer = client.query(_BACKFILL_CANCEL, id=backfill_id)["cancelPartitionBackfill"]
             if answer["__typename"] != "CancelBackfillSuccess":
                 raise _refused("Dagster did not cancel the backfill", answer.get("message"))
-        for run in going if status == "CANCELED" else ():
+        for run in going:
             # One that is over by now is refused, which is as good; whether Dagster answers the next look tells.
             with suppress(FloeError):
                 client.cancel(run, patience_seconds=0.0)
         time.sleep(_LOOK_SECONDS)
-        backfill = client.query(_BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"]
-        status = str(backfill.get("status"))
-        going = [run["runId"] for run in backfill.get("unfinishedRuns", ())]
+        status = str(client.query(_BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"].get("status"))
+        going = [run for run, *_ in client.active_runs({_BACKFILL_TAG: backfill_id})] if status == "CANCELED" else []
         if time.monotonic() > give_up:
             break
     told = status.lower().replace("_", " ")
