@@ -75,13 +75,13 @@ def why_not() -> str:
     return ""
 
 
-def install() -> None:
-    """Debian's engine, and what its networks need; raises CalledProcessError."""
+def install(*names: str) -> None:
+    """Packages of Debian's, as root; raises CalledProcessError or OSError."""
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    say("installing docker.io and iptables")
+    say("installing " + " ".join(names))
     for command in (
         ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "docker.io", "iptables", "debootstrap"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names],
     ):
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
@@ -114,7 +114,8 @@ def main() -> int:
             return NONE
         try:
             if shutil.which("dockerd") is None:
-                install()
+                # The engine, what its networks need, and what floe's images are made from.
+                install("docker.io", "iptables", "debootstrap")
         except (subprocess.CalledProcessError, OSError) as error:
             say(f"it cannot be installed: {error}")
             return NONE

@@ -17,6 +17,7 @@ from pathlib import Path
 from floe_dev.drivers.images import packages
 from floe_dev.drivers.images.recipes import GO
 from floe_dev.errors import FloeError
+from scripts import engine
 
 #: Name in .venv/bin -> Go module. Of Compose the last release whose module can be installed by its name (later ones
 #: exclude modules, which Go refuses then).
@@ -85,12 +86,10 @@ def compile_all(names: list[str]) -> None:
 
 
 def install_podman() -> None:
-    """Debian's Podman; raises OSError or CalledProcessError."""
+    """Debian's Podman; raises CalledProcessError or OSError."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise OSError("podman: install it with this system's package manager")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *PODMAN]):
-        subprocess.run(["apt-get", *command], env=environment, check=True, stdout=subprocess.DEVNULL)
+    engine.install(*PODMAN)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def test_the_file_fits_the_published_schema(name: str) -> None:
 def test_compose_itself_takes_the_file_and_reads_what_floe_reads(name: str) -> None:
     compose = _compose()
     if compose is None:
-        pytest.skip("no Compose here: .venv/bin/python scripts/programs.py makes one (some minutes)")
+        pytest.skip("no Compose here: .venv/bin/python -m scripts.programs makes one (some minutes)")
     file = stack_files(None)[name]
     variables = dict.fromkeys(_REQUIRED.findall(file.read_text()), "a-secret")
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **variables}

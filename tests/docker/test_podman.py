@@ -28,7 +28,7 @@ from tests.drivers.helpers import eventually, free_port
 def podman(plain_engine: Any, base_image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A Podman service of this test's own, with the base image in it."""
     if shutil.which("podman") is None:
-        pytest.skip("no podman here: .venv/bin/python scripts/programs.py installs it")
+        pytest.skip("no podman here: .venv/bin/python -m scripts.programs installs it")
     folder = Path("/tmp") / f"floe-podman-{secrets.token_hex(4)}"
     folder.mkdir()
     address = f"unix://{folder / 's.sock'}"

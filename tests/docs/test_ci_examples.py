@@ -35,7 +35,7 @@ def test_the_workflow_passes_actionlint(tmp_path: Path) -> None:
     made = Path(sys.prefix) / "bin" / "actionlint"
     actionlint = str(made) if made.exists() else shutil.which("actionlint")
     if actionlint is None:
-        pytest.skip("no actionlint here: .venv/bin/python scripts/programs.py makes one")
+        pytest.skip("no actionlint here: .venv/bin/python -m scripts.programs makes one")
     workflows = tmp_path / ".github" / "workflows"
     workflows.mkdir(parents=True)
     shutil.copy(EXAMPLES / "github-actions.yml", workflows / "tests.yml")
