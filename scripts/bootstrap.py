@@ -147,7 +147,8 @@ def make_venv(python: str, uv: "str | None") -> None:
         say("removing a .venv that does not work")
         shutil.rmtree(str(VENV))
     if uv:
-        run([uv, "venv", "--quiet", "--python", python, str(VENV)])
+        # With pip in it, for a shell that has no uv on its PATH.
+        run([uv, "venv", "--quiet", "--seed", "--python", python, str(VENV)])
         return
     if subprocess.run([python, "-c", "import venv, ensurepip"], stderr=subprocess.DEVNULL).returncode == 0:
         run([python, "-m", "venv", str(VENV)])

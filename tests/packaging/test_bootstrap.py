@@ -59,6 +59,15 @@ def test_without_any_way_to_make_an_environment_it_says_what_to_install(checkout
     assert "apt install python3-venv" in done.stderr
 
 
+def test_what_uv_made_can_be_gone_on_with_in_a_shell_without_uv(checkout: Path) -> None:
+    if (uv := shutil.which("uv")) is None:
+        pytest.skip("no uv here: pip install uv")
+    program = f"import bootstrap; bootstrap.make_venv({sys.executable!r}, {uv!r})"
+    subprocess.run([sys.executable, "-c", program], cwd=checkout / "scripts", check=True)
+    asked = [str(checkout / ".venv" / "bin" / "python"), "-m", "pip", "--version"]
+    assert subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
 def test_a_second_run_installs_nothing() -> None:
     if not (ROOT / ".venv" / "floe-dev.stamp").is_file():
         pytest.skip("this environment was not made by scripts/bootstrap.py: run `make test`")
